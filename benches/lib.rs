@@ -1,0 +1,1 @@
+//! Criterion benches of Vernier; see `README.md` beside this file.

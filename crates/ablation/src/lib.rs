@@ -1,0 +1,1 @@
+//! Editors of one residual vector, their effects, and the mediated share.

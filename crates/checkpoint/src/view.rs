@@ -1,0 +1,144 @@
+//! A borrowed tensor and its conversions.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::{CheckpointError, Dtype, convert};
+
+/// A tensor inside a mapped file: where it is from, what it is, and its bytes as stored.
+///
+/// Copying a view copies no data. Conversions allocate exactly what they return.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct TensorView<'a> {
+    /// The file that holds it.
+    pub file: &'a Path,
+    /// Its name.
+    pub name: &'a str,
+    /// Its element type.
+    pub dtype: Dtype,
+    /// Its dimensions, outermost first; empty for a scalar.
+    pub shape: &'a [usize],
+    /// Its elements, row-major, little-endian, at any alignment.
+    pub bytes: &'a [u8],
+}
+
+impl fmt::Debug for TensorView<'_> {
+    /// Leaves the bytes out: there can be gigabytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TensorView")
+            .field("file", &self.file)
+            .field("name", &self.name)
+            .field("dtype", &self.dtype)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TensorView<'_> {
+    /// Number of elements.
+    #[must_use]
+    pub fn elements(&self) -> usize {
+        self.bytes.len() / self.dtype.size()
+    }
+
+    /// All elements as `f32`: exact from `F32`, `F16` and `BF16`, rounded to nearest from `F64`.
+    ///
+    /// # Shapes
+    /// - returns: `[product(shape)]`, row-major
+    ///
+    /// # Errors
+    /// [`CheckpointError::Dtype`] if the tensor holds integers or booleans.
+    pub fn to_f32(&self) -> Result<Vec<f32>, CheckpointError> {
+        let mut out = Vec::with_capacity(self.elements());
+        convert::extend_f32(&mut out, self.dtype, self.bytes)
+            .ok_or_else(|| self.wrong_dtype(FLOATS))?;
+        Ok(out)
+    }
+
+    /// All elements as `f64`, exactly.
+    ///
+    /// # Shapes
+    /// - returns: `[product(shape)]`, row-major
+    ///
+    /// # Errors
+    /// [`CheckpointError::Dtype`] if the tensor holds integers or booleans.
+    pub fn to_f64(&self) -> Result<Vec<f64>, CheckpointError> {
+        convert::to_f64(self.dtype, self.bytes).ok_or_else(|| self.wrong_dtype(FLOATS))
+    }
+
+    /// Some rows of a matrix as `f32`, without reading the others.
+    ///
+    /// # Shapes
+    /// - `self`: `[n, d]`
+    /// - `rows`: `[m]`, indices below `n`, in any order, repeats allowed
+    /// - returns: `[m, d]`, row-major
+    ///
+    /// # Errors
+    /// [`CheckpointError::Shape`] if the tensor is not a matrix or an index is outside, [`CheckpointError::Dtype`] if it holds
+    /// integers or booleans.
+    pub fn rows_f32(&self, rows: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        let &[count, width] = self.shape else {
+            return Err(self.wrong_shape("a matrix".to_owned()));
+        };
+        if let Some(row) = rows.iter().find(|&&row| row >= count) {
+            return Err(self.wrong_shape(format!("a matrix with a row {row}")));
+        }
+        // Not `width * size`: a matrix without rows may claim any width.
+        let stride = self.bytes.len().checked_div(count).unwrap_or(0);
+        let mut out = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            let bytes = self
+                .bytes
+                .get(row * stride..(row + 1) * stride)
+                .unwrap_or_default();
+            convert::extend_f32(&mut out, self.dtype, bytes)
+                .ok_or_else(|| self.wrong_dtype(FLOATS))?;
+        }
+        Ok(out)
+    }
+
+    /// All elements of an integer tensor (booleans count as 0 and 1).
+    ///
+    /// # Shapes
+    /// - returns: `[product(shape)]`, row-major
+    ///
+    /// # Errors
+    /// [`CheckpointError::Dtype`] if the tensor holds floats.
+    pub fn to_i64(&self) -> Result<Vec<i64>, CheckpointError> {
+        convert::to_i64(self.dtype, self.bytes)
+            .ok_or_else(|| self.wrong_dtype("I64, I32, I16, I8, U8 or BOOL"))
+    }
+
+    /// Checks the shape.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Shape`], naming file, tensor, expected and stored shape.
+    pub fn expect_shape(&self, expected: &[usize]) -> Result<(), CheckpointError> {
+        if self.shape == expected {
+            Ok(())
+        } else {
+            Err(self.wrong_shape(format!("{expected:?}")))
+        }
+    }
+
+    fn wrong_shape(&self, expected: String) -> CheckpointError {
+        CheckpointError::Shape {
+            file: self.file.to_owned(),
+            tensor: self.name.to_owned(),
+            expected,
+            found: self.shape.to_vec(),
+        }
+    }
+
+    fn wrong_dtype(&self, expected: &str) -> CheckpointError {
+        CheckpointError::Dtype {
+            file: self.file.to_owned(),
+            tensor: self.name.to_owned(),
+            expected: expected.to_owned(),
+            found: self.dtype.to_string(),
+        }
+    }
+}
+
+const FLOATS: &str = "F32, F16, BF16 or F64";

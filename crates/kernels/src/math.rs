@@ -1,0 +1,208 @@
+//! Vectorised elementwise functions on slices.
+//!
+//! The scalar bodies are branch-free so that the compiler turns the loops into SIMD inside
+//! `pulp`'s dispatch, which picks the widest instruction set of the machine at run time. `exp`
+//! and `tanh` follow the Cephes range reductions and polynomials (S. L. Moshier); the tests bound
+//! their error against f64. Deliberately absent: libm's scalar `exp` and `tanh`, which were most
+//! of the time of a small model's forward pass.
+
+use std::sync::LazyLock;
+
+static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
+
+/// Runs `body` compiled for the widest instruction set of this machine.
+#[inline]
+pub fn simd<R>(body: impl FnOnce() -> R) -> R {
+    ARCH.dispatch(body)
+}
+
+/// `e^x`, within 2 units in the last place; saturates outside about `[-87.3, 88.3]`.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer.
+    let x = x.clamp(-87.3, 88.3);
+    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_199_9e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    let value = p * (r * r) + r + 1.0;
+    // `n` is an integer in [-126, 127], so the shifted exponent is a valid one.
+    value * f32::from_bits(((n as i32 + 127) as u32) << 23)
+}
+
+/// `tanh(x)`, within 4e-7 relative.
+#[inline(always)]
+pub fn tanh(x: f32) -> f32 {
+    let z = x * x;
+    let mut p = -5.704_988_7e-3;
+    p = p * z + 2.063_908_9e-2;
+    p = p * z - 5.373_971_5e-2;
+    p = p * z + 1.333_144_2e-1;
+    p = p * z - 3.333_328e-1;
+    let small = p * z * x + x;
+    let size = x.abs().min(10.0);
+    let large = (1.0 - 2.0 / (exp(2.0 * size) + 1.0)).copysign(x);
+    if size < 0.625 { small } else { large }
+}
+
+/// Sum of `f(x)` in sixteen fixed lanes: the same order of additions whatever the machine.
+#[inline(always)]
+fn lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0f32; 16];
+    let (body, tail) = x.as_chunks::<16>();
+    for chunk in body {
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += f(value);
+        }
+    }
+    for (sum, &value) in sums.iter_mut().zip(tail) {
+        *sum += f(value);
+    }
+    sums.iter().sum()
+}
+
+/// Inner product in sixteen fixed lanes.
+#[inline(always)]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; 16];
+    let (a_body, a_tail) = a.as_chunks::<16>();
+    let (b_body, b_tail) = b.as_chunks::<16>();
+    for (x, y) in a_body.iter().zip(b_body) {
+        for lane in 0..16 {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    for ((sum, x), y) in sums.iter_mut().zip(a_tail).zip(b_tail) {
+        *sum += x * y;
+    }
+    sums.iter().sum()
+}
+
+/// Sum in sixteen fixed lanes.
+#[inline(always)]
+pub fn sum(x: &[f32]) -> f32 {
+    lanes(x, |value| value)
+}
+
+/// Sum of squares.
+#[inline(always)]
+pub fn square_sum(x: &[f32]) -> f32 {
+    lanes(x, |value| value * value)
+}
+
+/// `cap * tanh(x / cap)` in place.
+pub fn softcap(x: &mut [f32], cap: f32) {
+    let inverse = 1.0 / cap;
+    simd(|| {
+        for value in x {
+            *value = cap * tanh(*value * inverse);
+        }
+    });
+}
+
+/// Softmax of a row in place; every entry must be finite.
+#[inline(always)]
+pub fn softmax_row(row: &mut [f32]) {
+    let top = row.iter().fold(f32::NEG_INFINITY, |top, &value| if value > top { value } else { top });
+    for value in row.iter_mut() {
+        *value = exp(*value - top);
+    }
+    let scale = 1.0 / sum(row);
+    for value in row {
+        *value *= scale;
+    }
+}
+
+/// `gelu_tanh(gate) * up` for rows of `[gate | up]`, `[rows, 2 * width]` into `[rows, width]`.
+pub fn gated_gelu(gate_up: &[f32], width: usize, out: &mut [f32]) {
+    const ROOT: f32 = 0.797_884_6; // sqrt(2 / pi)
+    simd(|| {
+        for (row, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
+            let (gates, ups) = row.split_at(width);
+            for ((out, &gate), &up) in out.iter_mut().zip(gates).zip(ups) {
+                let inner = ROOT * (gate + 0.044_715 * gate * gate * gate);
+                *out = 0.5 * gate * (1.0 + tanh(inner)) * up;
+            }
+        }
+    });
+}
+
+/// RMS norm of each row: `x / sqrt(mean(x^2) + eps) * weight`, where `weight` is Gemma's `1 + w`.
+///
+/// `add`: whether the result is added to `out` or written over it.
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32], add: bool) {
+    let width = weight.len();
+    simd(|| {
+        for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+            let scale = 1.0 / (square_sum(row) / width as f32 + eps).sqrt();
+            if add {
+                for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
+                    *out += value * scale * weight;
+                }
+            } else {
+                for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
+                    *out = value * scale * weight;
+                }
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        let mut worst = 0f64;
+        for i in -87_000..88_000 {
+            let x = i as f32 * 1e-3;
+            let truth = f64::from(x).exp();
+            worst = worst.max((f64::from(exp(x)) - truth).abs() / truth);
+        }
+        assert!(worst < 2.4e-7, "{worst:e}");
+    }
+
+    #[test]
+    fn tanh_is_accurate_near_zero_and_saturates() {
+        let mut worst = 0f64;
+        for i in 1..200_000 {
+            let x = i as f32 * 1e-4;
+            let truth = f64::from(x).tanh();
+            worst = worst.max((f64::from(tanh(x)) - truth).abs() / truth);
+            assert_eq!(tanh(-x).to_bits(), (-tanh(x)).to_bits());
+        }
+        assert!(worst < 4e-7, "{worst:e}");
+        assert_eq!(tanh(1e30), 1.0);
+        assert_eq!(tanh(0.0), 0.0);
+    }
+
+    #[test]
+    fn softmax_sums_to_one_and_ignores_a_common_shift() {
+        let mut a = vec![1.0, -2.0, 3.5, 0.25, 80.0];
+        let mut b: Vec<f32> = a.iter().map(|x| x - 80.0).collect();
+        softmax_row(&mut a);
+        softmax_row(&mut b);
+        assert!((a.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        for (x, y) in a.iter().zip(&b) {
+            assert!((x - y).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn rms_norm_gives_unit_mean_square() {
+        let x: Vec<f32> = (0..40).map(|i| (i as f32).sin() * 3.0).collect();
+        let mut out = vec![0.0; 40];
+        rms_norm(&x, &[1.0; 20], 0.0, &mut out, false);
+        for row in out.chunks(20) {
+            assert!((square_sum(row) / 20.0 - 1.0).abs() < 1e-5);
+        }
+        let before = out.clone();
+        rms_norm(&x, &[1.0; 20], 0.0, &mut out, true);
+        assert!((out[7] - 2.0 * before[7]).abs() < 1e-6);
+    }
+}

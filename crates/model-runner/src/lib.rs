@@ -1,0 +1,29 @@
+//! A transformer that runs by parts: any layers, any positions, edited anywhere.
+//!
+//! [`Transformer`] offers embed, run layers `a..b` on positions `p..` against a key/value prefix,
+//! and unembed chosen positions onto chosen tokens. Two engines compute the same numbers: the CPU
+//! engine on plain slices (the default for inference) and a graph of array operations
+//! ([`plain`], for gradients and training). Residuals equal those of `transformers`: no weight
+//! folding, no centring.
+//!
+//! Invariants: no code is generic over a tensor backend; foreign bytes never panic; nothing here
+//! prints or draws random numbers without a named seed.
+
+mod config;
+mod device;
+mod error;
+mod host;
+mod names;
+pub mod plain;
+mod tokenizer;
+mod transformer;
+mod weights;
+
+pub use config::{ModelConfig, Window};
+pub use device::device;
+pub use error::{ModelError, Result};
+pub use host::PrefixCache;
+pub use names::{HookName, Point};
+pub use tokenizer::Tokenizer;
+pub use transformer::{Keep, Transformer, Unembedding};
+pub use weights::tensor_shapes;

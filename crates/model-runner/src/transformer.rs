@@ -1,0 +1,279 @@
+//! The model: embed, run layers `a..b` on positions `p..` against a prefix, unembed.
+//!
+//! A full pass is the special case of an empty prefix and all layers. Capture, ablation and
+//! patching are compositions of these parts; there is no hook machinery beyond "stop here, look
+//! or change, go on". Deliberately absent: sampling loops and key/value growth per token (see
+//! `crate::generate` for the little that is needed), and edits, which are made by the caller on
+//! the vectors between two partial runs.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use kernels::{Layout, Threads, gemm_f32, math};
+
+use crate::config::ModelConfig;
+use crate::error::{ModelError, Result};
+use crate::host::{LayerRun, PrefixCache, PrefixLayer, RopeTable, Tap, Workspace};
+use crate::names::HookName;
+use crate::weights::Weights;
+
+/// Longest prompt, in tokens, that the position table covers.
+const MAX_POSITIONS: usize = 4096;
+
+/// Rows of the residual stream that one chunk holds: enough for full GEMM speed, few enough to
+/// stay in one core's cache for small models.
+const ROWS_PER_CHUNK: usize = 288;
+
+/// Which positions a partial run returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Every position of each prompt.
+    All,
+    /// Each prompt's last position; the last layer then computes no other.
+    Last,
+}
+
+/// Rows of the unembedding for chosen tokens, `[tokens, d_model]`.
+#[derive(Clone, Debug)]
+pub struct Unembedding {
+    rows: Vec<f32>,
+    tokens: usize,
+}
+
+impl Unembedding {
+    /// How many tokens it has.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+/// A transformer language model on the CPU engine.
+pub struct Transformer {
+    folder: PathBuf,
+    config: ModelConfig,
+    weights: Weights,
+    rope: RopeTable,
+}
+
+impl Transformer {
+    /// Opens a checkpoint folder (`config.json` and safetensors); nothing is widened yet.
+    ///
+    /// # Errors
+    /// A file is missing or damaged, the family or a field is not implemented, or a tensor has
+    /// another shape than the configuration says.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let config = ModelConfig::read(&folder.join("config.json"))?;
+        let weights = Weights::open(folder, &config)?;
+        let rope = RopeTable::new(MAX_POSITIONS, config.head_dim, config.rope_theta);
+        Ok(Self { folder: folder.to_owned(), config, weights, rope })
+    }
+
+    /// The architecture.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The checkpoint folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// How many prompts of `seq` new positions one chunk should hold.
+    #[must_use]
+    pub fn chunk_size(&self, seq: usize) -> usize {
+        (ROWS_PER_CHUNK / seq.max(1)).max(1)
+    }
+
+    /// The stream entering layer 0, `[ids, d_model]`.
+    ///
+    /// # Errors
+    /// An id is outside the vocabulary.
+    pub fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let mut x = self.weights.embedding_rows(&self.config, ids)?;
+        let scale = self.config.embedding_scale();
+        for value in &mut x {
+            *value *= scale;
+        }
+        Ok(x)
+    }
+
+    /// Widens the weights of `layers` now, on all threads, instead of on first use.
+    ///
+    /// # Errors
+    /// A tensor cannot be read.
+    pub fn warm(&self, layers: Range<usize>) -> Result<()> {
+        use rayon::prelude::*;
+        layers.into_par_iter().try_for_each(|layer| self.weights.layer(&self.config, layer).map(|_| ()))
+    }
+
+    /// Runs layers over a chunk of prompts that share a prefix.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch * seq, d_model]`, the stream entering `layers.start` at positions
+    ///   `prefix.len()..prefix.len() + seq` of each prompt
+    /// - returns: the stream leaving the last of `layers`, `[batch * seq, d_model]`, or
+    ///   `[batch, d_model]` with [`Keep::Last`]
+    ///
+    /// # Errors
+    /// The layers do not exist, the prefix lacks one of them, `x` has another size, or the prompt
+    /// is longer than the position table.
+    pub fn run(
+        &self,
+        x: Vec<f32>,
+        batch: usize,
+        layers: Range<usize>,
+        prefix: Option<&PrefixCache>,
+        keep: Keep,
+    ) -> Result<Vec<f32>> {
+        self.run_with(x, batch, layers, prefix, keep, Threads::One, None, None)
+    }
+
+    /// As [`Transformer::run`], showing every hook point on the way to `tap`
+    /// (`[batch * seq, d_model]` each, in the order of computation).
+    ///
+    /// # Errors
+    /// As [`Transformer::run`].
+    pub fn run_tapped(
+        &self,
+        x: Vec<f32>,
+        batch: usize,
+        layers: Range<usize>,
+        prefix: Option<&PrefixCache>,
+        tap: &mut dyn FnMut(HookName, &[f32]),
+    ) -> Result<Vec<f32>> {
+        self.run_with(x, batch, layers, prefix, Keep::All, Threads::One, Some(tap), None)
+    }
+
+    /// Runs the first `layers` layers over one prompt's first positions and keeps their keys and
+    /// values, continuing `past` where given.
+    ///
+    /// # Errors
+    /// As [`Transformer::run`].
+    pub fn prefix(&self, ids: &[u32], layers: usize, past: Option<&PrefixCache>) -> Result<PrefixCache> {
+        let x = self.embed(ids)?;
+        let mut cache = PrefixCache {
+            len: past.map_or(0, PrefixCache::len) + ids.len(),
+            layers: Vec::with_capacity(layers),
+        };
+        self.run_with(x, 1, 0..layers, past, Keep::All, Threads::Pool, None, Some(&mut cache.layers))?;
+        Ok(cache)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one general form behind three narrow ones")]
+    fn run_with(
+        &self,
+        mut x: Vec<f32>,
+        batch: usize,
+        layers: Range<usize>,
+        prefix: Option<&PrefixCache>,
+        keep: Keep,
+        threads: Threads,
+        mut tap: Option<&mut dyn FnMut(HookName, &[f32])>,
+        mut keys: Option<&mut Vec<PrefixLayer>>,
+    ) -> Result<Vec<f32>> {
+        let seq = self.check_run(&x, batch, &layers, prefix)?;
+        let past = prefix.map_or(0, PrefixCache::len);
+        let mut space = Workspace::default();
+        for layer in layers.clone() {
+            let run = LayerRun {
+                config: &self.config,
+                weights: self.weights.layer(&self.config, layer)?,
+                window: self.config.windows[layer],
+                rope: &self.rope,
+                batch,
+                seq,
+                past,
+                prefix: prefix.map(|p| &p.layers[layer]),
+                last_only: keep == Keep::Last && layer + 1 == layers.end,
+                threads,
+            };
+            match &mut tap {
+                Some(tap) => {
+                    let mut named = |point, value: &[f32]| tap(HookName { layer, point }, value);
+                    run.run(&mut x, &mut space, Some(&mut named as Tap<'_>));
+                }
+                None => run.run(&mut x, &mut space, None),
+            }
+            if let Some(keys) = &mut keys {
+                let width = 2 * self.config.kv_heads * self.config.head_dim;
+                let empty = PrefixLayer::default();
+                let old = prefix.map_or(&empty, |p| &p.layers[layer]);
+                keys.push(old.extended(&space.kv[..seq * width], self.config.kv_heads, self.config.head_dim));
+            }
+        }
+        if layers.is_empty() && keep == Keep::Last {
+            let d = self.config.hidden_size;
+            x = x.chunks_exact(seq * d).flat_map(|prompt| prompt[(seq - 1) * d..].to_vec()).collect();
+        }
+        Ok(x)
+    }
+
+    fn check_run(&self, x: &[f32], batch: usize, layers: &Range<usize>, prefix: Option<&PrefixCache>) -> Result<usize> {
+        let d = self.config.hidden_size;
+        let refuse = |reason: String| Err(ModelError::Run(reason));
+        if layers.start > layers.end || layers.end > self.config.layers {
+            return refuse(format!("layers {layers:?} of a model with {} layers", self.config.layers));
+        }
+        if batch == 0 || x.is_empty() || !x.len().is_multiple_of(batch * d) {
+            return refuse(format!("a stream of {} values is no {batch} prompts of width {d}", x.len()));
+        }
+        let seq = x.len() / (batch * d);
+        let past = prefix.map_or(0, PrefixCache::len);
+        if past + seq > self.rope.len() {
+            return refuse(format!("prompts of {} tokens; at most {} are supported", past + seq, self.rope.len()));
+        }
+        if prefix.is_some_and(|p| p.layers() < layers.end) {
+            return refuse(format!("the prefix holds {} layers, the run needs {}", prefix.map_or(0, PrefixCache::layers), layers.end));
+        }
+        Ok(seq)
+    }
+
+    /// The last norm's output, `[rows, d_model]` in and out.
+    #[must_use]
+    pub fn final_norm(&self, x: &[f32]) -> Vec<f32> {
+        let mut normed = vec![0.0; x.len()];
+        math::rms_norm(x, self.weights.final_norm(), self.config.rms_eps as f32, &mut normed, false);
+        normed
+    }
+
+    /// The unembedding of chosen tokens.
+    ///
+    /// # Errors
+    /// An id is outside the vocabulary.
+    pub fn unembedding(&self, tokens: &[u32]) -> Result<Unembedding> {
+        let rows = self.weights.embedding_rows(&self.config, tokens)?;
+        Ok(Unembedding { rows, tokens: tokens.len() })
+    }
+
+    /// Logits of chosen tokens from the stream after the last layer.
+    ///
+    /// # Shapes
+    /// - `x`: `[rows, d_model]`; returns `[rows, tokens]`, soft-capped where the model does
+    #[must_use]
+    pub fn logits(&self, x: &[f32], tokens: &Unembedding) -> Vec<f32> {
+        let d = self.config.hidden_size;
+        let rows = x.len() / d;
+        let normed = self.final_norm(x);
+        let mut logits = vec![0.0; rows * tokens.tokens];
+        gemm_f32(
+            (rows, d, tokens.tokens),
+            (&normed, Layout::rows(d)),
+            (&tokens.rows, Layout::transposed(d)),
+            (&mut logits, Layout::rows(tokens.tokens)),
+            false,
+            1.0,
+            Threads::One,
+        );
+        if let Some(cap) = self.config.final_softcap {
+            math::softcap(&mut logits, cap as f32);
+        }
+        logits
+    }
+}

@@ -1,0 +1,1 @@
+//! Sparse autoencoders: formats, encode, decode, training.

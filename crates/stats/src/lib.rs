@@ -1,0 +1,43 @@
+//! Intervals, paired tests and multiplicity corrections with the letter as the unit of inference.
+//!
+//! A score of this benchmark is a macro mean over letters (at most 26 of them), and its words are
+//! clustered by letter: an interval that treats words as independent covers the truth in a third
+//! to two thirds of all cases instead of 95 % (M4.1). Everything here therefore takes one value,
+//! or one list of rows, *per letter*:
+//!
+//! - [`letter_t`]: the t interval of one value per letter;
+//! - [`cluster_bootstrap`]: the letter-clustered bootstrap-t, in which ratios are recomputed from
+//!   resampled words; the headline interval (M4.1);
+//! - [`sign_flip`]: the paired comparison of two methods on the same letters (M4.2);
+//! - [`benjamini_hochberg`], [`max_t`]: multiplicity within a declared family (M4.3);
+//! - [`seed`]: the one way to get randomness anywhere in the workspace.
+//!
+//! A quantity that the data cannot support (fewer than [`MIN_LETTERS`] letters, no variance, a
+//! zero denominator) is a [`StatsError`], never a NaN.
+//!
+//! # Invariants
+//! - No burn, no file, no clock, no global state; all arithmetic is f64 with sums in a fixed order.
+//! - A result depends on its inputs and its seed, never on the number of threads.
+//!
+//! Deliberately absent: word-level standard errors, the normal approximation, and classification
+//! scores (F1, AUC), which belong to the probes.
+
+pub mod seed;
+
+mod bootstrap;
+mod error;
+mod interval;
+mod multiplicity;
+mod resample;
+mod sign_flip;
+mod summary;
+
+pub use bootstrap::{
+    BootstrapConfig, ClusterBootstrap, DEFAULT_REPLICATES, LetterRows, MetricBootstrap,
+    cluster_bootstrap,
+};
+pub use error::StatsError;
+pub use interval::{DEFAULT_LEVEL, Interval, IntervalMethod, MIN_LETTERS, letter_t};
+pub use multiplicity::{benjamini_hochberg, max_t};
+pub use sign_flip::{DEFAULT_FLIPS, EXACT_LETTERS, SignFlip, sign_flip};
+pub use summary::{mean, quantile, sd};

@@ -1,0 +1,220 @@
+//! Everything a result can warn about, each with a way out.
+//!
+//! The set is closed: a warning that is not listed here cannot be stored. A warning is kept with its data in the record, and its
+//! words are made from the data when it is shown, so that better words reach old results.
+
+use serde::{Deserialize, Serialize};
+
+/// Something a reader should know before using the numbers of a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "code",
+    rename_all = "kebab-case",
+    rename_all_fields = "snake_case",
+    deny_unknown_fields
+)]
+#[expect(
+    missing_docs,
+    reason = "the message of each variant names every field in its sentence"
+)]
+pub enum Warning {
+    /// Fewer words than the task has, by request.
+    LimitedRun { used: u64, available: u64 },
+    /// Too few letters for tests over letters.
+    FewLetters { letters: u64, needed: u64 },
+    /// Replacing the whole vector at the site moves the answer too little for shares of it to mean anything.
+    SiteNotIdentifiable {
+        hook: String,
+        full_site_effect: f64,
+        needed: f64,
+    },
+    /// Words that were asked for and could not be used.
+    DroppedWords {
+        dropped: u64,
+        total: u64,
+        reason: String,
+    },
+    /// Decoder rows are not of length one.
+    NonUnitDecoder {
+        sae: String,
+        min_norm: f64,
+        max_norm: f64,
+    },
+    /// Probes that do not read their letter well enough to be a reference.
+    ProbeBelowF1 {
+        letters: Vec<char>,
+        lowest_f1: f64,
+        needed: f64,
+    },
+    /// Letters that no usable word begins with.
+    NoWordsForLetter { letters: Vec<char> },
+    /// The model answers too few prompts correctly.
+    ModelFailsTask { accuracy: f64, needed: f64 },
+    /// Latents that never fired.
+    DeadLatents { sae: String, dead: u64, width: u64 },
+    /// The number of active latents is not what the checkpoint says.
+    L0Mismatch {
+        sae: String,
+        declared: f64,
+        measured: f64,
+    },
+    /// The SAE was trained on another hook than the one it is used at.
+    HookMismatch {
+        sae: String,
+        trained: String,
+        used: String,
+    },
+    /// An arm that changed nothing.
+    NoOpEdit { arm: String },
+    /// The answer tokens hold little of the model's probability.
+    LowTokenMass { mass: f64, needed: f64 },
+    /// The forward pass used fewer bits than the reference does.
+    DtypeBelowReference { dtype: String, reference: String },
+}
+
+impl Warning {
+    /// Short name, as in the JSON.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::LimitedRun { .. } => "limited-run",
+            Self::FewLetters { .. } => "few-letters",
+            Self::SiteNotIdentifiable { .. } => "site-not-identifiable",
+            Self::DroppedWords { .. } => "dropped-words",
+            Self::NonUnitDecoder { .. } => "non-unit-decoder",
+            Self::ProbeBelowF1 { .. } => "probe-below-f1",
+            Self::NoWordsForLetter { .. } => "no-words-for-letter",
+            Self::ModelFailsTask { .. } => "model-fails-task",
+            Self::DeadLatents { .. } => "dead-latents",
+            Self::L0Mismatch { .. } => "l0-mismatch",
+            Self::HookMismatch { .. } => "hook-mismatch",
+            Self::NoOpEdit { .. } => "no-op-edit",
+            Self::LowTokenMass { .. } => "low-token-mass",
+            Self::DtypeBelowReference { .. } => "dtype-below-reference",
+        }
+    }
+
+    /// One sentence that says what was seen.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::LimitedRun { used, available } => {
+                format!("only {used} of {available} words were used")
+            }
+            Self::FewLetters { letters, needed } => {
+                format!("{letters} letters take part; tests over letters need at least {needed}")
+            }
+            Self::SiteNotIdentifiable {
+                hook,
+                full_site_effect,
+                needed,
+            } => format!(
+                "replacing the whole vector at `{hook}` has an effect of {full_site_effect:.3}, below {needed:.3}: \
+                 shares of it are not identifiable"
+            ),
+            Self::DroppedWords {
+                dropped,
+                total,
+                reason,
+            } => format!("{dropped} of {total} words were dropped: {reason}"),
+            Self::NonUnitDecoder {
+                sae,
+                min_norm,
+                max_norm,
+            } => {
+                format!(
+                    "decoder rows of `{sae}` have lengths from {min_norm:.3} to {max_norm:.3} instead of 1"
+                )
+            }
+            Self::ProbeBelowF1 {
+                letters,
+                lowest_f1,
+                needed,
+            } => {
+                format!(
+                    "probes below F1 {needed:.2} (lowest {lowest_f1:.2}) for letters: {}",
+                    list(letters)
+                )
+            }
+            Self::NoWordsForLetter { letters } => {
+                format!("no usable words for letters: {}", list(letters))
+            }
+            Self::ModelFailsTask { accuracy, needed } => {
+                format!(
+                    "the model answers {accuracy:.3} of the prompts correctly; at least {needed:.3} is needed"
+                )
+            }
+            Self::DeadLatents { sae, dead, width } => {
+                format!("{dead} of {width} latents of `{sae}` never fired")
+            }
+            Self::L0Mismatch {
+                sae,
+                declared,
+                measured,
+            } => {
+                format!("`{sae}` declares L0 {declared:.1}; measured: {measured:.1}")
+            }
+            Self::HookMismatch { sae, trained, used } => {
+                format!("`{sae}` was trained on `{trained}` and is used at `{used}`")
+            }
+            Self::NoOpEdit { arm } => format!("arm `{arm}` changed nothing"),
+            Self::LowTokenMass { mass, needed } => {
+                format!(
+                    "the answer tokens hold {mass:.3} of the probability; at least {needed:.3} is expected"
+                )
+            }
+            Self::DtypeBelowReference { dtype, reference } => {
+                format!("the forward pass ran in `{dtype}`; the reference uses `{reference}`")
+            }
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::LimitedRun { .. } => "run again without `--limit` before quoting these numbers",
+            Self::FewLetters { .. } => {
+                "use more letters or a longer word list; read the intervals, not the p values"
+            }
+            Self::SiteNotIdentifiable { .. } => {
+                "choose a layer where the full-site effect is large; the site map shows them"
+            }
+            Self::DroppedWords { .. } => {
+                "choose words that the model's tokenizer keeps whole and the model answers"
+            }
+            Self::NonUnitDecoder { .. } => {
+                "compare latents by their effect, or fold decoder norms into the activations"
+            }
+            Self::ProbeBelowF1 { .. } => {
+                "give these letters more training words, or leave them out"
+            }
+            Self::NoWordsForLetter { .. } => "use a longer word list, or leave the letters out",
+            Self::ModelFailsTask { .. } => "use a larger model or more in-context examples",
+            Self::DeadLatents { .. } => {
+                "check the scaling of the activations and the hook; dead latents cannot mediate"
+            }
+            Self::L0Mismatch { .. } => {
+                "check hook, normalisation and the beginning-of-text token of the prompts"
+            }
+            Self::HookMismatch { .. } => "use the SAE at the hook that it was trained on",
+            Self::NoOpEdit { .. } => {
+                "check that the arm's latents fire on these words and that its dose is not zero"
+            }
+            Self::LowTokenMass { .. } => {
+                "check the answer template: the model expects other tokens than the letters"
+            }
+            Self::DtypeBelowReference { .. } => {
+                "run again with `--dtype f32` before comparing with published numbers"
+            }
+        }
+    }
+}
+
+fn list(letters: &[char]) -> String {
+    letters
+        .iter()
+        .map(char::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
