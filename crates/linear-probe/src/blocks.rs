@@ -17,6 +17,9 @@ use crate::design::Design;
 /// Numbers per converted block: 1 MiB of f64, about the size of a second-level cache.
 const BLOCK_NUMBERS: usize = 1 << 17;
 
+/// Numbers in all partial results of a reduction together: 256 MiB of f64.
+const PARTIAL_NUMBERS: usize = 1 << 25;
+
 /// A design minus its column means.
 #[derive(Clone, Debug)]
 pub(crate) struct Centred<'a> {
@@ -66,7 +69,7 @@ impl<'a> Centred<'a> {
     /// `(x - mean) w` for the columns `w` of `weights` (`[d, k]`); returns `k` columns of `[n]`.
     pub(crate) fn project(&self, weights: MatRef<'_, f64>) -> Vec<Vec<f64>> {
         let parts: Vec<Mat<f64>> = self
-            .chunks()
+            .chunks(1)
             .into_par_iter()
             .map(|chunk| {
                 let mut out = Mat::zeros(chunk.len(), weights.ncols());
@@ -94,7 +97,7 @@ impl<'a> Centred<'a> {
     pub(crate) fn adjoint(&self, residuals: &[&[f64]]) -> Mat<f64> {
         let k = residuals.len();
         let parts: Vec<Mat<f64>> = self
-            .chunks()
+            .chunks(self.d() * k)
             .into_par_iter()
             .map(|chunk| {
                 let mut sum = Mat::zeros(self.d(), k);
@@ -119,7 +122,7 @@ impl<'a> Centred<'a> {
     pub(crate) fn covariance(&self) -> (Mat<f64>, f64) {
         let d = self.d();
         let parts: Vec<(Mat<f64>, f64)> = self
-            .chunks()
+            .chunks(d * d)
             .into_par_iter()
             .map(|chunk| {
                 let (mut sum, mut fourth) = (Mat::zeros(d, d), 0.0);
@@ -152,11 +155,12 @@ impl<'a> Centred<'a> {
         )
     }
 
-    /// Row ranges that threads share: at least 512 rows each, at most 16 of them, because each
-    /// holds a partial result.
-    fn chunks(&self) -> Vec<Range<usize>> {
+    /// Row ranges that threads share: at least 512 rows each, at most 16 of them, and fewer where
+    /// the partial results of `numbers` each would fill the memory.
+    fn chunks(&self, numbers: usize) -> Vec<Range<usize>> {
         let n = self.n();
-        let size = n.div_ceil((n / 512).clamp(1, 16));
+        let most = (PARTIAL_NUMBERS / numbers).clamp(1, 16);
+        let size = n.div_ceil((n / 512).clamp(1, most));
         (0..n)
             .step_by(size)
             .map(|start| start..(start + size).min(n))

@@ -1,9 +1,9 @@
-//! Closed-form concept erasure (LEACE, Belrose et al. 2023, theorem 4.3).
+//! Closed-form concept erasure (LEACE, Belrose et al. 2023, section 4).
 //!
 //! An eraser is a set of reads `r_i` and writes `u_i` with `r_i . u_j = 1[i = j]`:
 //! `e(x) = x - sum_i u_i r_i . (x - mu)`, after which no class covaries with any column of `x`, so
-//! that no linear probe beats a constant one. Among all affine maps with that property it moves
-//! the rows least in the metric of `Sigma^-1`.
+//! that no linear probe beats a constant one. With the sample covariance it moves the rows least
+//! among all affine maps with that property, in the mean square of any inner product.
 //!
 //! - One class (M1.6, P4): with `s = cov(x, 1[y = c])` the read is
 //!   `Sigma^-1 s / (s^T Sigma^-1 s)` and the write is `s`: the direction of linear discriminant

@@ -13,7 +13,9 @@
 //!
 //! # Invariants
 //! - No burn, no file, no printing; randomness only from a seed that the caller passes.
-//! - At no time more than one block of rows exists in f64, so `n = 120,000`, `d = 2,304` fits.
+//! - Activations are never copied whole: each thread converts one block of rows to f64 at a time.
+//!   Besides moments (`[d, d]`) only logits (`[n, n_classes]`) are held, so `n = 120,000`,
+//!   `d = 2,304` fits.
 //! - Row blocks are fixed by the shape and reduced in order: the thread count does not enter a
 //!   row sum. Dense decompositions may differ between thread counts in their last digits.
 //!

@@ -26,7 +26,8 @@ use crate::lbfgs::ClassOutcome;
 use crate::solver::fit_prepared;
 use crate::whitening::Whitening;
 
-/// Gradient tolerance in the whitened basis. Scores change by less than `1e-3` logits below it.
+/// Gradient tolerance in the whitened basis. Logits are then within about 0.004 of their limits
+/// (measured for `C` from 1e-4 to 100 on 1,500 rows of 64 columns and 6 classes).
 pub const DEFAULT_TOLERANCE: f64 = 1e-5;
 
 /// Iterations after which a class is given up, with [`crate::Stop::MaxIterations`].

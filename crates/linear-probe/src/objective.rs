@@ -136,7 +136,7 @@ impl Sums {
 /// is below `2e-16`), then `2^k` through the exponent bits. `ln 2` in two parts as in fdlibm.
 #[inline]
 fn exp_nonpositive(x: f64) -> f64 {
-    const LN_2_HIGH: f64 = 6.931_471_803_691_238_2e-1;
+    const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
     const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     // Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;

@@ -158,5 +158,5 @@ fn ledoit_wolf_equals_scikit_learn() {
     let (x, classes) = golden_data();
     let labels = Labels::new(&classes, 3).expect("valid");
     let found = moments(&x, &labels).ledoit_wolf_intensity();
-    assert!((found - 0.019260197112).abs() < 1e-11, "{found}");
+    assert!((found - 0.019_260_197_112).abs() < 1e-11, "{found}");
 }

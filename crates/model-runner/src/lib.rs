@@ -16,6 +16,7 @@ mod host;
 mod names;
 pub mod plain;
 mod tokenizer;
+pub mod train;
 mod transformer;
 mod weights;
 

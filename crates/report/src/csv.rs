@@ -19,9 +19,12 @@ pub(crate) fn render(table: &Table) -> String {
     let mut out = String::new();
     let mut head = Vec::new();
     for (column, &wide) in table.columns().iter().zip(&wide) {
-        head.push(column.name.clone());
+        head.push(column.bare_name().to_owned());
         if wide {
-            head.extend([format!("{} lo", column.name), format!("{} hi", column.name)]);
+            head.extend([
+                format!("{} lo", column.bare_name()),
+                format!("{} hi", column.bare_name()),
+            ]);
         }
     }
     push_line(&mut out, &head);

@@ -18,14 +18,14 @@ fn one(table: &Table) -> Value {
             Align::Left => "left",
             Align::Right => "right",
         };
-        json!({ "name": column.name, "align": align, "help": column.help })
+        json!({ "name": column.bare_name(), "align": align, "higher_is_better": column.higher_is_better(), "help": column.help })
     };
     let row = |row: &Vec<Cell>| {
         let fields = table
             .columns()
             .iter()
             .zip(row)
-            .map(|(column, cell)| (column.name.clone(), value(cell)));
+            .map(|(column, cell)| (column.bare_name().to_owned(), value(cell)));
         Value::Object(fields.collect::<Map<_, _>>())
     };
     json!({

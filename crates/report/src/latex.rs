@@ -39,7 +39,7 @@ pub(crate) fn render(table: &Table) -> String {
     }
     out += "\\bottomrule\n\\end{tabular}\n";
     for note in &plain.notes {
-        let _ = write!(out, "\\par{{\\footnotesize {}}}\n", escape(note));
+        let _ = writeln!(out, "\\par{{\\footnotesize {}}}", escape(note));
     }
     out + "\\end{table}\n"
 }
@@ -57,7 +57,7 @@ fn escape(text: &str) -> String {
             '|' => out.push_str("\\textbar{}"),
             '<' => out.push_str("$<$"),
             '>' => out.push_str("$>$"),
-            '"' => out.push_str("\\textquotedbl{}"),
+            '"' => out.push_str("''"),
             '\n' | '\r' => out.push(' '),
             '\u{2013}' => out.push_str("--"),
             '\u{2014}' => out.push_str("---"),

@@ -51,7 +51,7 @@ pub(crate) fn render(table: &Table) -> String {
         let _ = write!(out, "{}\n\n", escape(&table.caption));
     }
     out += &line(&head);
-    let _ = write!(out, "|{}\n", rule.collect::<String>());
+    let _ = writeln!(out, "|{}", rule.collect::<String>());
     for row in &rows {
         out += &line(row);
     }

@@ -4,6 +4,9 @@ use store::Estimate;
 
 use crate::error::ReportError;
 
+const HIGHER: &str = " ↑";
+const LOWER: &str = " ↓";
+
 /// A table with a title, typed cells and notes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
@@ -20,7 +23,7 @@ pub struct Table {
 /// A column of a table. Names are unique within a table: they are the names of the JSON fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Heading; an arrow (`MS ↑`) says which direction is better.
+    /// Heading; an arrow at its end (`MS ↑`) says which direction is better. CSV and JSON leave the arrow out.
     pub name: String,
     /// Side on which the cells line up.
     pub align: Align,
@@ -128,12 +131,38 @@ impl Column {
         }
     }
 
+    /// A column of numbers where more is better: `name ↑`.
+    #[must_use]
+    pub fn higher(name: &str) -> Self {
+        Self::number(format!("{name}{HIGHER}"))
+    }
+
+    /// A column of numbers where less is better: `name ↓`.
+    #[must_use]
+    pub fn lower(name: &str) -> Self {
+        Self::number(format!("{name}{LOWER}"))
+    }
+
     /// The same with an explanation.
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {
         Self {
             help: help.into(),
             ..self
+        }
+    }
+
+    /// The name without its arrow, for other programs.
+    pub(crate) fn bare_name(&self) -> &str {
+        self.name.trim_end_matches(HIGHER).trim_end_matches(LOWER)
+    }
+
+    /// What the arrow says.
+    pub(crate) fn higher_is_better(&self) -> Option<bool> {
+        if self.name.ends_with(HIGHER) {
+            Some(true)
+        } else {
+            self.name.ends_with(LOWER).then_some(false)
         }
     }
 }

@@ -14,6 +14,7 @@
 
 mod answer;
 mod answer_tokens;
+mod corpus;
 mod error;
 mod icl;
 mod letter;
@@ -31,6 +32,7 @@ mod word;
 
 pub use answer::{AnswerFormat, AnswerStyle};
 pub use answer_tokens::{AnswerTokens, AnswerWarning};
+pub use corpus::{Corpus, CorpusPlan, Document, Format};
 pub use error::TaskError;
 pub use icl::{Assignment, IclDraw, IclPlan, IclRequest, IclSet, draw_icl};
 pub use letter::{Letter, parse_letters};

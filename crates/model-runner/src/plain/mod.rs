@@ -58,10 +58,16 @@ impl PlainModel {
         self.layers[layer].run(&self.config, self.config.windows[layer], x)
     }
 
+    /// The last norm's output, `[rows, d_model]` in and out.
+    #[must_use]
+    pub fn final_norm(&self, x: Tensor<2>) -> Tensor<2> {
+        layer::rms_norm(x, &self.final_norm, self.config.rms_eps)
+    }
+
     /// Logits over the whole vocabulary of stream rows `[rows, d_model]`: `[rows, vocab]`.
     #[must_use]
     pub fn logits(&self, x: Tensor<2>) -> Tensor<2> {
-        let normed = layer::rms_norm(x, &self.final_norm, self.config.rms_eps);
+        let normed = self.final_norm(x);
         let logits = normed.matmul(self.embedding.clone().transpose());
         match self.config.final_softcap {
             Some(cap) => activation::tanh(logits / cap) * cap,

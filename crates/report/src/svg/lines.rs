@@ -203,9 +203,9 @@ impl Lines {
                 if xs.clone().all(|x| x.fract() == 0.0) {
                     // There is nothing between two layers.
                     ticks.retain(|(x, _)| x.fract() == 0.0);
-                    ticks
-                        .iter_mut()
-                        .for_each(|(x, label)| *label = number::fixed(*x, 0));
+                    for (x, label) in &mut ticks {
+                        *label = number::fixed(*x, 0);
+                    }
                 }
                 ticks
             }

@@ -1,0 +1,58 @@
+//! Pre-activations of chosen latents.
+//!
+//! How far a silent latent was from firing is what threshold accounting asks; it needs a few latents, not all of them.
+
+use kernels::{Layout, Threads, gemm_f32};
+use rayon::prelude::*;
+
+use crate::Sae;
+
+/// Rows of one task.
+const ROWS: usize = 256;
+
+impl Sae {
+    /// Pre-activations of some latents, in the units that the threshold or the selection compares: after `b_enc`, and for a
+    /// rescaling top-k after the multiplication with the decoder norm.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, d_in]`
+    /// - `latents`: `[m]`, in any order, repeats allowed
+    /// - returns: `[n, m]`
+    ///
+    /// # Panics
+    /// If `x` is not whole rows or there is no such latent.
+    #[must_use]
+    pub fn pre_activations(&self, x: &[f32], latents: &[usize]) -> Vec<f32> {
+        let (d_in, d_sae) = (self.config.d_in, self.config.d_sae);
+        let (rows, width) = (self.rows_of(x), latents.len());
+        let mut out = vec![0.0; rows * width];
+        if out.is_empty() {
+            return out;
+        }
+        let scale = |latent: usize| self.rescale.get(latent).copied().unwrap_or(1.0);
+        let columns: Vec<f32> = (0..d_in)
+            .flat_map(|input| latents.iter().map(move |&latent| self.weights.w_enc[input * d_sae + latent]))
+            .collect();
+        let biases: Vec<f32> = latents.iter().map(|&latent| self.weights.b_enc[latent]).collect();
+        let scales: Vec<f32> = latents.iter().map(|&latent| scale(latent)).collect();
+        out.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * d_in)).for_each(|(out, x)| {
+            let (input, _) = self.encoder_input(x);
+            for row in out.chunks_exact_mut(width) {
+                row.copy_from_slice(&biases);
+            }
+            gemm_f32(
+                (x.len() / d_in, d_in, width),
+                (&input, Layout::rows(d_in)),
+                (&columns, Layout::rows(width)),
+                (out, Layout::rows(width)),
+                true,
+                1.0,
+                Threads::One,
+            );
+            for row in out.chunks_exact_mut(width) {
+                row.iter_mut().zip(&scales).for_each(|(value, scale)| *value *= scale);
+            }
+        });
+        out
+    }
+}

@@ -1,0 +1,237 @@
+//! The loop.
+
+use std::time::Instant;
+
+use rand::RngExt;
+
+use super::adam::{self, Adam};
+use super::batches::Batches;
+use super::config::{DeadLatents, Objective, TrainConfig};
+use super::params::Params;
+use super::step::{self, Context, Outcome, Workspace};
+use super::{ActivationSource, TrainReport, finish, seed};
+use crate::{Sae, SaeError, evaluate};
+
+/// Rows from which scale and mean are estimated.
+const SAMPLE: usize = 8192;
+/// Points of the loss curve.
+const CURVE: usize = 100;
+/// Share of the last batch's bar that the next one is expected to exceed.
+const GUESS: f32 = 0.8;
+
+/// State of a run between steps.
+struct Run<'a> {
+    config: &'a TrainConfig,
+    seed: u64,
+    params: Params,
+    gradient: Params,
+    adam: Adam,
+    work: Workspace,
+    /// Steps since each latent last fired.
+    silent: Vec<usize>,
+    /// Running mean of batch top-k's bar, and the last one.
+    threshold: Option<f32>,
+    bar: f32,
+}
+
+/// Trains an autoencoder on scaled rows and folds the scale back, so that the result takes rows as they are.
+///
+/// The same arguments give the same bytes on the same machine, whatever the number of threads.
+///
+/// # Errors
+/// [`SaeError::Train`] for settings that make no sense, [`SaeError::Source`] if rows cannot be read, [`SaeError::Diverged`] if
+/// the loss stops being a number.
+pub fn train(config: &TrainConfig, activations: &dyn ActivationSource, seed: u64) -> Result<(Sae, TrainReport), SaeError> {
+    let start = Instant::now();
+    let d_in = activations.width();
+    config.check(activations.rows())?;
+    let (mut batches, held_out) = Batches::split(activations.rows(), config.held_out_rows, seed);
+    let mut sample = vec![0.0; batches.sample(SAMPLE).len() * d_in];
+    activations.read(batches.sample(SAMPLE), &mut sample)?;
+    let scale = input_scale(&sample, d_in)?;
+    let mut run = Run::new(config, &sample, d_in, scale, seed);
+
+    let mut x = vec![0.0; config.batch_size * d_in];
+    let mut loss_curve = Vec::new();
+    let every = config.steps.div_ceil(CURVE);
+    for step in 0..config.steps {
+        activations.read(batches.take(config.batch_size), &mut x)?;
+        x.iter_mut().for_each(|value| *value *= scale);
+        let loss = run.step(step, &x);
+        if !loss.is_finite() {
+            return Err(SaeError::Diverged { step, loss });
+        }
+        if step % every == 0 || step + 1 == config.steps {
+            loss_curve.push((step, loss));
+        }
+    }
+    let sae = finish::sae(config, &run.params, run.threshold, scale, seed)?;
+    let mut rows = vec![0.0; held_out.len() * d_in];
+    activations.read(&held_out, &mut rows)?;
+    let quality = evaluate(&sae, &rows);
+    let report = TrainReport {
+        l0: quality.l0,
+        explained_variance: quality.explained_variance,
+        dead_share: quality.dead_share,
+        mse: quality.mse,
+        steps: config.steps,
+        input_scale: scale,
+        loss_curve,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    Ok((sae, report))
+}
+
+/// The factor that gives rows a mean norm of `sqrt(d)`.
+fn input_scale(sample: &[f32], d_in: usize) -> Result<f32, SaeError> {
+    let rows = sample.chunks_exact(d_in);
+    let count = rows.len() as f64;
+    let norms = rows.map(|row| row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt());
+    let mean = norms.sum::<f64>() / count;
+    let scale = ((d_in as f64).sqrt() / mean) as f32;
+    if scale > 0.0 && scale.is_finite() {
+        return Ok(scale);
+    }
+    let reason = "rows have to be finite and not all zero".to_owned();
+    Err(SaeError::Train { field: "activations", value: format!("rows of mean norm {mean}"), reason })
+}
+
+impl<'a> Run<'a> {
+    fn new(config: &'a TrainConfig, sample: &[f32], d_in: usize, scale: f32, seed: u64) -> Self {
+        let d_sae = config.d_sae;
+        let mut w_dec = vec![0.0; d_sae * d_in];
+        seed::fill_normal(&mut seed::rng(seed, "sae/init"), &mut w_dec);
+        adam::normalise(&mut w_dec, d_in);
+        let mut mean = vec![0f64; d_in];
+        for row in sample.chunks_exact(d_in) {
+            mean.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value));
+        }
+        let factor = f64::from(scale) / (sample.len() / d_in) as f64;
+        let log_threshold = match config.objective {
+            Objective::JumpRelu { initial_threshold, .. } => vec![initial_threshold.ln(); d_sae],
+            _ => Vec::new(),
+        };
+        let params = Params {
+            d_in,
+            d_sae,
+            w_enc: w_dec.iter().map(|weight| weight * config.encoder_init_norm).collect(),
+            w_dec,
+            b_enc: vec![0.0; d_sae],
+            b_dec: mean.into_iter().map(|mean| (mean * factor) as f32).collect(),
+            log_threshold,
+        };
+        Self {
+            config,
+            seed,
+            gradient: params.zeros_like(),
+            adam: Adam::new(&params, config.betas),
+            params,
+            work: Workspace::default(),
+            silent: vec![0; d_sae],
+            threshold: None,
+            bar: 0.0,
+        }
+    }
+
+    /// One step on scaled rows; returns the loss.
+    fn step(&mut self, step: usize, x: &[f32]) -> f64 {
+        let config = self.config;
+        let dead: Vec<u32> = (0..config.d_sae as u32).filter(|&latent| self.silent[latent as usize] >= config.dead_after).collect();
+        let auxiliary = match config.dead_latents {
+            DeadLatents::Auxiliary { coefficient } if !dead.is_empty() => Some((dead.as_slice(), coefficient)),
+            _ => None,
+        };
+        let context = Context {
+            objective: &config.objective,
+            apply_b_dec_to_input: config.apply_b_dec_to_input,
+            penalty: penalty(&config.objective, step),
+            auxiliary,
+            guess: GUESS * self.bar,
+        };
+        let outcome = step::run(&self.params, &context, x, &mut self.work, &mut self.gradient);
+        self.watch(&outcome);
+        self.adam.step(&mut self.params, &mut self.gradient, learning_rate(config, step), config.gradient_clip);
+        if let DeadLatents::Resample { every } = config.dead_latents
+            && step > 0
+            && step.is_multiple_of(every)
+            && step < config.steps - config.decay_steps
+        {
+            self.resample(step, &dead);
+        }
+        outcome.loss
+    }
+
+    /// Counts silent steps and follows the bar of batch top-k.
+    fn watch(&mut self, outcome: &Outcome) {
+        self.silent.iter_mut().for_each(|steps| *steps += 1);
+        for (&latent, &value) in outcome.latents.index().iter().zip(outcome.latents.values()) {
+            if value > 0.0 {
+                self.silent[latent as usize] = 0;
+            }
+        }
+        let (Objective::BatchTopK { threshold_rate, .. } | Objective::MatryoshkaBatchTopK { threshold_rate, .. }) = self.config.objective
+        else {
+            return;
+        };
+        if outcome.smallest > 0.0 {
+            self.bar = outcome.smallest;
+            // SAELens starts from 0; starting from the first value forgets the start as fast and never undershoots.
+            let before = self.threshold.unwrap_or(self.bar);
+            self.threshold = Some(before + threshold_rate * (self.bar - before));
+        }
+    }
+
+    /// Points dead latents at encoder inputs of this batch, drawn with probability proportional to the squared loss; their
+    /// encoders get a fifth of the live ones' mean norm.
+    fn resample(&mut self, step: usize, dead: &[u32]) {
+        let d_in = self.params.d_in;
+        let losses = self.work.error.chunks_exact(d_in).map(|error| error.iter().map(|&e| f64::from(e).powi(2)).sum::<f64>());
+        let mut total = 0.0;
+        let cumulative: Vec<f64> = losses
+            .map(|loss| {
+                total += loss * loss;
+                total
+            })
+            .collect();
+        let norms: Vec<f64> = self.params.w_enc.chunks_exact(d_in).map(|row| row.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt()).collect();
+        let live = norms.len() - dead.len();
+        if live == 0 || total <= 0.0 {
+            return;
+        }
+        let dead_norms: f64 = dead.iter().map(|&latent| norms[latent as usize]).sum();
+        let norm = (0.2 * (norms.iter().sum::<f64>() - dead_norms) / live as f64) as f32;
+        let mut rng = seed::rng(self.seed, &format!("sae/resample/step={step}"));
+        for &latent in dead {
+            let latent = latent as usize;
+            let draw = rng.random::<f64>() * total;
+            let row = cumulative.partition_point(|&sum| sum <= draw).min(cumulative.len() - 1);
+            let direction = self.work.input[row * d_in..][..d_in].to_vec();
+            let place = latent * d_in..(latent + 1) * d_in;
+            self.params.w_dec[place.clone()].copy_from_slice(&direction);
+            adam::normalise(&mut self.params.w_dec[place.clone()], d_in);
+            for (encoder, decoder) in self.params.w_enc[place.clone()].iter_mut().zip(&self.params.w_dec[place]) {
+                *encoder = norm * decoder;
+            }
+            self.params.b_enc[latent] = 0.0;
+            self.adam.forget(latent);
+            self.silent[latent] = 0;
+        }
+    }
+}
+
+/// Weight of the penalty at a step.
+fn penalty(objective: &Objective, step: usize) -> f32 {
+    let (coefficient, warmup) = match *objective {
+        Objective::Standard { l1_coefficient, l1_warmup_steps } => (l1_coefficient, l1_warmup_steps),
+        Objective::JumpRelu { l0_coefficient, l0_warmup_steps, .. } => (l0_coefficient, l0_warmup_steps),
+        Objective::TopK { .. } | Objective::BatchTopK { .. } | Objective::MatryoshkaBatchTopK { .. } => return 0.0,
+    };
+    coefficient * ((step + 1) as f32 / warmup.max(1) as f32).min(1.0)
+}
+
+/// Linear warm-up, plateau, linear decay.
+fn learning_rate(config: &TrainConfig, step: usize) -> f32 {
+    let up = (step + 1) as f32 / config.warmup_steps.max(1) as f32;
+    let down = (config.steps - step) as f32 / config.decay_steps.max(1) as f32;
+    config.learning_rate * up.min(down).min(1.0)
+}
