@@ -1,1 +1,26 @@
 //! Editors of one residual vector, their effects, and the mediated share.
+//!
+//! A [`Stage`] holds prompts ready for partial runs; an [`Editor`] says what is changed at the
+//! query word; an [`Arm`] is one editor per letter; a [`Bench`] applies arms to words and
+//! [`score`] turns the effects into scores. Latents are chosen in [`select`], on train words.
+//!
+//! Invariants: opens no file and prints nothing; an edit that cannot apply is an error before
+//! anything runs; an edit of exactly zero has exactly no effect.
+
+pub mod absorption;
+pub mod arms;
+mod directions;
+mod editor;
+pub mod effects;
+mod error;
+pub mod layers;
+mod measure;
+pub mod select;
+mod stage;
+
+pub use arms::{Arm, SaeSide};
+pub use directions::{Directions, Labelled};
+pub use editor::{Editor, Reader, Subject, Term};
+pub use error::{AblationError, Result};
+pub use measure::{Bench, ClassScore, EffectRow, Measured, Pair, ScoreRows, Scored, score, scores_of_sums};
+pub use stage::{Capture, Item, Stage};

@@ -5,18 +5,39 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod embedded;
+mod failure;
+mod progress;
+mod run;
 mod train;
 
 /// Measure what sparse autoencoders miss, against linear probes.
+///
+/// Without a subcommand: run the first-letter benchmark on the embedded model and its panel of
+/// autoencoders.
 #[derive(Parser)]
-#[command(name = "bench", version)]
+#[command(name = "bench", version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  bench                                  the embedded model and panel
+  bench run --limit 4                    a quick look at the same
+  bench run --model DIR --sae DIR --layer 12
+  bench run --format md > table.md
+
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 input missing or wrong, 4 nothing selected,
+5 finished with failed units.";
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the first-letter benchmark (the default).
+    Run(Box<run::RunArgs>),
     /// Train the embedded model or an autoencoder.
     Train {
         #[command(subcommand)]
@@ -35,20 +56,47 @@ enum Train {
         #[arg(long, default_value = "datasets/embedded/model")]
         out: PathBuf,
     },
+    /// Train autoencoders on a model's residual stream.
+    Sae {
+        /// Model folder.
+        #[arg(long, default_value = "datasets/embedded/model")]
+        model: PathBuf,
+        /// The panel's settings.
+        #[arg(long, default_value = "datasets/embedded/panel.json")]
+        panel: PathBuf,
+        /// Only members whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+        /// Where the autoencoders go, one folder each.
+        #[arg(long, default_value = "datasets/embedded/saes")]
+        out: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Train { what: Train::Lm { recipe, out } } => {
-            train::lm::train(&recipe, &out, &mut |line| eprintln!("{line}"))
+        None => start(&cli.run),
+        Some(Command::Run(args)) => start(&args),
+        Some(Command::Train { what: Train::Lm { recipe, out } }) => {
+            train::lm::train(&recipe, &out, &mut |line| eprintln!("{line}")).map(|()| failure::DONE)
+        }
+        Some(Command::Train { what: Train::Sae { model, panel, only, out } }) => {
+            train::panel::train(&model, &panel, only.as_deref(), &out, &mut |line| eprintln!("{line}")).map(|()| failure::DONE)
         }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => failure::exit(code),
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            failure::exit(failure::code_of(&error))
         }
     }
+}
+
+fn start(args: &run::RunArgs) -> anyhow::Result<u8> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    run::run(args)
 }

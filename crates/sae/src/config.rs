@@ -1,7 +1,7 @@
 //! What an autoencoder computes, as checked types.
 //!
 //! Combinations that mean nothing cannot be written: `k` exists for top-k only, and so does the rescaling by decoder norms.
-//! The architecture is the one at inference; that a JumpReLU came out of batch top-k training is provenance and lives in the
+//! The architecture is the one at inference; that a `JumpReLU` came out of batch top-k training is provenance and lives in the
 //! [`Metadata`].
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// The name in an SAELens `cfg.json`.
+    /// The name in an `SAELens` `cfg.json`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,13 @@ impl Architecture {
     /// Whether decoder norms scale the pre-activations.
     #[must_use]
     pub fn rescales(self) -> bool {
-        matches!(self, Self::TopK { rescale_acts_by_decoder_norm: true, .. })
+        matches!(
+            self,
+            Self::TopK {
+                rescale_acts_by_decoder_norm: true,
+                ..
+            }
+        )
     }
 }
 
@@ -56,7 +62,7 @@ pub enum Normalization {
 }
 
 impl Normalization {
-    /// The name in an SAELens `cfg.json`.
+    /// The name in an `SAELens` `cfg.json`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

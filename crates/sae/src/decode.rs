@@ -37,14 +37,19 @@ impl Sae {
             out.copy_from_slice(&self.weights.b_dec);
             for (&latent, &value) in index.iter().zip(values) {
                 let latent = latent as usize;
-                let value = self.rescale.get(latent).map_or(value, |norm| value / norm.max(f32::MIN_POSITIVE));
+                let value = self
+                    .rescale
+                    .get(latent)
+                    .map_or(value, |norm| value / norm.max(f32::MIN_POSITIVE));
                 for (out, weight) in out.iter_mut().zip(self.decoder_row(latent)) {
                     *out += value * weight;
                 }
             }
         });
         if self.config.normalize_activations != Normalization::None {
-            let norm = latents.row_norm(row).expect("latents of an autoencoder that normalises come from its `encode`");
+            let norm = latents
+                .row_norm(row)
+                .expect("latents of an autoencoder that normalises come from its `encode`");
             for value in out {
                 *value = *value * norm.scale + norm.shift;
             }

@@ -30,7 +30,10 @@ impl Sae {
     #[must_use]
     pub fn encode(&self, x: &[f32]) -> SparseLatents {
         self.rows_of(x);
-        let chunks = x.par_chunks(ROWS * self.config.d_in).map(|rows| self.encode_chunk(rows)).collect();
+        let chunks = x
+            .par_chunks(ROWS * self.config.d_in)
+            .map(|rows| self.encode_chunk(rows))
+            .collect();
         SparseLatents::concat(self.config.d_sae, chunks)
     }
 
@@ -97,7 +100,12 @@ impl Sae {
                 }
             }
         }
-        let mut chunk = Chunk { ends: Vec::with_capacity(rows), index: Vec::new(), value: Vec::new(), norms };
+        let mut chunk = Chunk {
+            ends: Vec::with_capacity(rows),
+            index: Vec::new(),
+            value: Vec::new(),
+            norms,
+        };
         for candidates in kept {
             for (value, latent) in candidates.finish() {
                 chunk.index.push(latent);
@@ -107,6 +115,28 @@ impl Sae {
         }
         chunk
     }
+}
+
+/// A number that at least `limit` of the values exceed, or 0: each of the `limit` vectors with the largest maxima holds one.
+#[expect(
+    clippy::inline_always,
+    reason = "it has to be compiled with the instruction set of its caller"
+)]
+#[inline(always)]
+fn bound(values: &[f32], limit: usize) -> f32 {
+    let (vectors, _) = values.as_chunks::<LANES>();
+    if vectors.len() < 2 * limit {
+        return 0.0;
+    }
+    let top = |lanes: &[f32; LANES]| {
+        lanes
+            .iter()
+            .fold(0.0, |top, &value| if value > top { value } else { top })
+    };
+    let mut tops: Vec<f32> = vectors.iter().map(top).collect();
+    let (_, &mut last, _) = tops.select_nth_unstable_by(limit - 1, |a, b| b.total_cmp(a));
+    // The comparison with the bar is strict, and the smallest of them has to pass.
+    last.next_down().max(0.0)
 }
 
 /// Latents of one row that are still in the running, as (value, latent).
@@ -119,30 +149,43 @@ pub(crate) struct Candidates {
 
 impl Candidates {
     pub(crate) fn new(limit: Option<usize>) -> Self {
-        Self { limit, found: Vec::new(), bar: 0.0 }
+        Self {
+            limit,
+            found: Vec::new(),
+            bar: 0.0,
+        }
     }
 
     /// Adds the latents whose value exceeds their own bar.
     fn push_above(&mut self, start: usize, values: &[f32], bars: &[f32]) {
         for (at, (values, bars)) in values.chunks(LANES).zip(bars.chunks(LANES)).enumerate() {
             // A branch-free test of a whole vector: almost all of them hold nothing.
-            if values.iter().zip(bars).fold(false, |hit, (value, bar)| hit | (value > bar)) {
+            if values.iter().zip(bars).filter(|(value, bar)| value > bar).count() > 0 {
                 let first = start + at * LANES;
-                let above = values.iter().zip(bars).enumerate().filter(|(_, (value, bar))| value > bar);
-                self.found.extend(above.map(|(lane, (&value, _))| (value, (first + lane) as u32)));
+                let above = values
+                    .iter()
+                    .zip(bars)
+                    .enumerate()
+                    .filter(|(_, (value, bar))| value > bar);
+                self.found
+                    .extend(above.map(|(lane, (&value, _))| (value, (first + lane) as u32)));
             }
         }
     }
 
     /// Adds the latents that can still be among the best.
     pub(crate) fn push_best(&mut self, start: usize, values: &[f32]) {
+        if let Some(limit) = self.limit {
+            self.bar = self.bar.max(math::simd(|| bound(values, limit)));
+        }
         let bar = self.bar;
         math::simd(|| {
             for (at, values) in values.chunks(LANES).enumerate() {
-                if values.iter().fold(false, |hit, &value| hit | (value > bar)) {
+                if values.iter().filter(|&&value| value > bar).count() > 0 {
                     let first = start + at * LANES;
                     let above = values.iter().enumerate().filter(|&(_, &value)| value > bar);
-                    self.found.extend(above.map(|(lane, &value)| (value, (first + lane) as u32)));
+                    self.found
+                        .extend(above.map(|(lane, &value)| (value, (first + lane) as u32)));
                 }
             }
         });
@@ -154,8 +197,9 @@ impl Candidates {
         if let Some(limit) = self.limit
             && self.found.len() > limit
         {
-            let (_, &mut (last, _), _) =
-                self.found.select_nth_unstable_by(limit - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let (_, &mut (last, _), _) = self
+                .found
+                .select_nth_unstable_by(limit - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             self.bar = last;
             self.found.truncate(limit);
         }

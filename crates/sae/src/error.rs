@@ -84,7 +84,9 @@ pub enum SaeError {
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Training left the finite numbers.
-    #[error("training diverged at step {step}: the loss is `{loss}`\nhint: lower `learning_rate`, or set `gradient_clip`")]
+    #[error(
+        "training diverged at step {step}: the loss is `{loss}`\nhint: lower `learning_rate`, or set `gradient_clip`"
+    )]
     Diverged {
         /// The step, from 0.
         step: usize,

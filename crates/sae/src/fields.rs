@@ -15,7 +15,11 @@ pub(crate) struct Fields {
 
 impl Fields {
     pub(crate) fn new(file: &Path, prefix: &'static str, left: Map<String, Value>) -> Self {
-        Self { file: file.to_owned(), prefix, left }
+        Self {
+            file: file.to_owned(),
+            prefix,
+            left,
+        }
     }
 
     /// Takes a field; null counts as absent.
@@ -48,7 +52,9 @@ impl Fields {
 
     /// A required positive integer; `12.0` counts as 12.
     pub(crate) fn positive(&mut self, field: &str) -> Result<usize, SaeError> {
-        let value = self.take(field).ok_or_else(|| self.missing(field, "add it: a positive integer"))?;
+        let value = self
+            .take(field)
+            .ok_or_else(|| self.missing(field, "add it: a positive integer"))?;
         integer(&value)
             .filter(|&number| number > 0)
             .ok_or_else(|| self.refuse(field, &value, "not a positive integer", "write a positive integer"))

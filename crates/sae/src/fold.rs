@@ -10,7 +10,7 @@ use kernels::math;
 
 use crate::{Architecture, Sae, SaeConfig, SaeError, Weights};
 
-/// Norms below this count as this, as in SAELens: a decoder row of zeros stays one.
+/// Norms below this count as this, as in `SAELens`: a decoder row of zeros stays one.
 const SMALLEST_NORM: f32 = 1e-8;
 
 impl Sae {
@@ -30,16 +30,26 @@ impl Sae {
     /// # Errors
     /// [`SaeError::Fold`] for top-k without rescaling.
     pub fn fold_decoder_norms(&self) -> Result<Self, SaeError> {
-        if let Architecture::TopK { rescale_acts_by_decoder_norm: false, .. } = self.config.architecture {
+        if let Architecture::TopK {
+            rescale_acts_by_decoder_norm: false,
+            ..
+        } = self.config.architecture
+        {
             return Err(SaeError::Fold {
                 reason: "top-k compares the latents of a row, and scaling them changes which are kept".to_owned(),
                 hint: "use this autoencoder unfolded, or one with `rescale_acts_by_decoder_norm`".to_owned(),
             });
         }
-        let norms: Vec<f32> = self.decoder_norms().into_iter().map(|norm| norm.max(SMALLEST_NORM)).collect();
+        let norms: Vec<f32> = self
+            .decoder_norms()
+            .into_iter()
+            .map(|norm| norm.max(SMALLEST_NORM))
+            .collect();
         let mut weights = self.weights.clone();
         for (row, norm) in weights.w_dec.chunks_exact_mut(self.config.d_in).zip(&norms) {
-            row.iter_mut().for_each(|weight| *weight /= norm);
+            for weight in row {
+                *weight /= norm;
+            }
         }
         let per_latent = weights.w_enc.chunks_exact_mut(self.config.d_sae).map(|row| &mut *row);
         for values in per_latent.chain([weights.b_enc.as_mut_slice(), weights.threshold.as_mut_slice()]) {
@@ -58,10 +68,20 @@ impl Sae {
     /// [`SaeError::Invalid`] if `scale` is not a positive number.
     pub fn fold_input_scale(&self, scale: f32) -> Result<Self, SaeError> {
         if !(scale > 0.0 && scale.is_finite()) {
-            return Err(SaeError::Invalid { field: "scale", expected: "a positive number".to_owned(), found: scale.to_string() });
+            return Err(SaeError::Invalid {
+                field: "scale",
+                expected: "a positive number".to_owned(),
+                found: scale.to_string(),
+            });
         }
         let divide = |values: &[f32]| values.iter().map(|value| value / scale).collect();
-        let Weights { w_enc, b_enc, w_dec, b_dec, threshold } = &self.weights;
+        let Weights {
+            w_enc,
+            b_enc,
+            w_dec,
+            b_dec,
+            threshold,
+        } = &self.weights;
         let weights = Weights {
             w_enc: w_enc.clone(),
             b_enc: divide(b_enc),

@@ -1,6 +1,6 @@
-//! SAELens 6 folders: `cfg.json` and `sae_weights.safetensors`.
+//! `SAELens` 6 folders: `cfg.json` and `sae_weights.safetensors`.
 //!
-//! Weights are widened to f32 on reading. Thresholds stay f32 on writing even where the rest is bf16, as SAELens does:
+//! Weights are widened to f32 on reading. Thresholds stay f32 on writing even where the rest is bf16, as `SAELens` does:
 //! rounding a threshold moves which latents fire.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub enum StoredDtype {
 }
 
 impl Sae {
-    /// Opens a folder in the SAELens 6 layout.
+    /// Opens a folder in the `SAELens` 6 layout.
     ///
     /// # Errors
     /// [`SaeError::Field`] and [`SaeError::MissingField`] for a configuration that this crate cannot apply exactly,
@@ -39,7 +39,7 @@ impl Sae {
         Ok(sae)
     }
 
-    /// Writes a folder that [`Sae::open`] and SAELens 6 read.
+    /// Writes a folder that [`Sae::open`] and `SAELens` 6 read.
     ///
     /// # Errors
     /// [`SaeError::Checkpoint`] if the folder cannot be written.
@@ -83,7 +83,13 @@ impl Sae {
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.cfg_text(StoredDtype::F32).as_bytes());
-        let Weights { w_enc, b_enc, w_dec, b_dec, threshold } = &self.weights;
+        let Weights {
+            w_enc,
+            b_enc,
+            w_dec,
+            b_dec,
+            threshold,
+        } = &self.weights;
         for values in [w_enc, b_enc, w_dec, b_dec, threshold] {
             hasher.update(&write::f32_bytes(values));
         }
@@ -101,7 +107,12 @@ fn read_weights(config: &SaeConfig, file: &Path) -> Result<Weights, SaeError> {
     };
     let jumps = config.architecture == Architecture::JumpRelu;
     let refuse = |tensor: &str, reason: &str, hint: &str| {
-        Err(SaeError::Tensor { file: file.to_owned(), tensor: tensor.to_owned(), reason: reason.to_owned(), hint: hint.to_owned() })
+        Err(SaeError::Tensor {
+            file: file.to_owned(),
+            tensor: tensor.to_owned(),
+            reason: reason.to_owned(),
+            hint: hint.to_owned(),
+        })
     };
     for name in checkpoint.names() {
         match name {
@@ -109,12 +120,33 @@ fn read_weights(config: &SaeConfig, file: &Path) -> Result<Weights, SaeError> {
             "threshold" if jumps => {}
             // A leftover of fine-tuning; SAELens 6 does not apply it, so it may only be the identity.
             "scaling_factor" => {
-                if checkpoint.get(name)?.to_f32()?.iter().any(|&factor| (factor - 1.0).abs() > 0.0) {
-                    return refuse(name, "it is not all ones", "fold it into `W_dec` and save the autoencoder again");
+                if checkpoint
+                    .get(name)?
+                    .to_f32()?
+                    .iter()
+                    .any(|&factor| (factor - 1.0).abs() > 0.0)
+                {
+                    return refuse(
+                        name,
+                        "it is not all ones",
+                        "fold it into `W_dec` and save the autoencoder again",
+                    );
                 }
             }
-            "threshold" => return refuse(name, "the architecture in `cfg.json` has no thresholds", "`architecture` may have to be `jumprelu`"),
-            _ => return refuse(name, "the architecture in `cfg.json` has no such tensor", "weights and `cfg.json` may be of different autoencoders"),
+            "threshold" => {
+                return refuse(
+                    name,
+                    "the architecture in `cfg.json` has no thresholds",
+                    "`architecture` may have to be `jumprelu`",
+                );
+            }
+            _ => {
+                return refuse(
+                    name,
+                    "the architecture in `cfg.json` has no such tensor",
+                    "weights and `cfg.json` may be of different autoencoders",
+                );
+            }
         }
     }
     Ok(Weights {
@@ -122,14 +154,22 @@ fn read_weights(config: &SaeConfig, file: &Path) -> Result<Weights, SaeError> {
         b_enc: read("b_enc", &[d_sae])?,
         w_dec: read("W_dec", &[d_sae, d_in])?,
         b_dec: read("b_dec", &[d_in])?,
-        threshold: if jumps { read("threshold", &[d_sae])? } else { Vec::new() },
+        threshold: if jumps {
+            read("threshold", &[d_sae])?
+        } else {
+            Vec::new()
+        },
     })
 }
 
 /// Says in which file a part that does not fit stands.
 fn in_file(error: SaeError, cfg: &Path, weights: &Path) -> SaeError {
     match error {
-        SaeError::Invalid { field: field @ ("k" | "d_in" | "d_sae"), expected, found } => SaeError::Field {
+        SaeError::Invalid {
+            field: field @ ("k" | "d_in" | "d_sae"),
+            expected,
+            found,
+        } => SaeError::Field {
             file: cfg.to_owned(),
             field: field.to_owned(),
             value: found,

@@ -2,7 +2,7 @@
 //!
 //! Entries of a row are in ascending order of latent. Encoding stores non-zero values only; an edit may leave zeros behind.
 
-use crate::RowNorm;
+use crate::{Columns, RowNorm};
 
 /// Sparse latents of `rows` rows over `width` latents.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,14 +26,29 @@ impl SparseLatents {
     /// If the arrays do not have that form or a latent is not below `width`.
     #[must_use]
     pub fn new(width: usize, indptr: Vec<usize>, index: Vec<u32>, value: Vec<f32>) -> Self {
-        assert!(indptr.first() == Some(&0) && indptr.is_sorted(), "row bounds must ascend from 0");
-        assert!(indptr.last() == Some(&index.len()) && index.len() == value.len(), "arrays of different length");
+        assert!(
+            indptr.first() == Some(&0) && indptr.is_sorted(),
+            "row bounds must ascend from 0"
+        );
+        assert!(
+            indptr.last() == Some(&index.len()) && index.len() == value.len(),
+            "arrays of different length"
+        );
         for bounds in indptr.windows(2) {
             let row = &index[bounds[0]..bounds[1]];
             assert!(row.is_sorted_by(|a, b| a < b), "latents of a row must ascend");
-            assert!(row.last().is_none_or(|&last| (last as usize) < width), "latent outside the width");
+            assert!(
+                row.last().is_none_or(|&last| (last as usize) < width),
+                "latent outside the width"
+            );
         }
-        Self { width, indptr, index, value, norms: Vec::new() }
+        Self {
+            width,
+            indptr,
+            index,
+            value,
+            norms: Vec::new(),
+        }
     }
 
     /// Joins encoded chunks of rows.
@@ -101,7 +116,13 @@ impl SparseLatents {
 
     /// The entries whose value passes `keep`, which sees them in order.
     pub(crate) fn filter(&self, mut keep: impl FnMut(f32) -> bool) -> Self {
-        let mut out = Self { width: self.width, indptr: vec![0], index: Vec::new(), value: Vec::new(), norms: self.norms.clone() };
+        let mut out = Self {
+            width: self.width,
+            indptr: vec![0],
+            index: Vec::new(),
+            value: Vec::new(),
+            norms: self.norms.clone(),
+        };
         for row in 0..self.rows() {
             let (index, value) = self.row(row);
             for (&latent, &value) in index.iter().zip(value) {
@@ -149,7 +170,13 @@ impl SparseLatents {
     /// If there is no such row.
     #[must_use]
     pub fn select_rows(&self, rows: &[usize]) -> Self {
-        let mut out = Self { width: self.width, indptr: vec![0], index: Vec::new(), value: Vec::new(), norms: Vec::new() };
+        let mut out = Self {
+            width: self.width,
+            indptr: vec![0],
+            index: Vec::new(),
+            value: Vec::new(),
+            norms: Vec::new(),
+        };
         for &row in rows {
             let (index, value) = self.row(row);
             out.index.extend(index);
@@ -211,52 +238,4 @@ pub(crate) struct Chunk {
     pub(crate) index: Vec<u32>,
     pub(crate) value: Vec<f32>,
     pub(crate) norms: Vec<RowNorm>,
-}
-
-/// Sparse latents by latent: rows of a latent ascend.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Columns {
-    indptr: Vec<usize>,
-    row: Vec<u32>,
-    value: Vec<f32>,
-}
-
-impl Columns {
-    /// Transposes compressed rows by counting.
-    pub(crate) fn new(width: usize, indptr: &[usize], index: &[u32], value: &[f32]) -> Self {
-        let mut starts = vec![0usize; width + 1];
-        for &latent in index {
-            starts[latent as usize + 1] += 1;
-        }
-        for latent in 0..width {
-            starts[latent + 1] += starts[latent];
-        }
-        let mut next = starts.clone();
-        let mut out = Self { indptr: starts, row: vec![0; index.len()], value: vec![0.0; index.len()] };
-        for row in 0..indptr.len() - 1 {
-            for at in indptr[row]..indptr[row + 1] {
-                let slot = &mut next[index[at] as usize];
-                out.row[*slot] = row as u32;
-                out.value[*slot] = value[at];
-                *slot += 1;
-            }
-        }
-        out
-    }
-
-    /// Number of latents.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.indptr.len() - 1
-    }
-
-    /// Rows in which a latent has an entry, ascending, and its values there.
-    ///
-    /// # Panics
-    /// If there is no such latent.
-    #[must_use]
-    pub fn latent(&self, latent: usize) -> (&[u32], &[f32]) {
-        let entries = self.indptr[latent]..self.indptr[latent + 1];
-        (&self.row[entries.clone()], &self.value[entries])
-    }
 }

@@ -1,6 +1,6 @@
 //! Sparse autoencoders: formats, encode, decode, training.
 //!
-//! An [`Sae`] is a checked configuration with weights widened to f32. It is read from and written to the SAELens 6 layout
+//! An [`Sae`] is a checked configuration with weights widened to f32. It is read from and written to the `SAELens` 6 layout
 //! ([`Sae::open`], [`Sae::save`]), turns rows of activations into [`SparseLatents`] and back, and can be rewritten into an equal
 //! autoencoder with unit decoder rows ([`Sae::fold_decoder_norms`]). [`train()`] fits one from activations with gradients written
 //! by hand, and [`evaluate`] says how good it is.
@@ -15,6 +15,7 @@
 //! activations), automatic differentiation, downloads and printing.
 
 mod cfg_json;
+mod columns;
 mod config;
 mod decode;
 mod encode;
@@ -30,10 +31,11 @@ mod quality;
 mod sae;
 pub mod train;
 
+pub use columns::Columns;
 pub use config::{Architecture, Normalization, SaeConfig};
 pub use error::SaeError;
 pub use io::StoredDtype;
-pub use latents::{Columns, SparseLatents};
+pub use latents::SparseLatents;
 pub use metadata::Metadata;
 pub use normalize::RowNorm;
 pub use quality::{Quality, evaluate};

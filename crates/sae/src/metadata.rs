@@ -1,4 +1,4 @@
-//! Where an autoencoder came from: the `metadata` object of an SAELens `cfg.json`.
+//! Where an autoencoder came from: the `metadata` object of an `SAELens` `cfg.json`.
 //!
 //! The object is kept whole, in order, so that saving loses nothing. Fields that would change what is computed, such as a head
 //! index, are refused when a configuration is opened; what is left here describes and does not instruct.
@@ -52,7 +52,7 @@ impl Metadata {
         self.get("model_name")?.as_str()
     }
 
-    /// The place in the model, in TransformerLens's words, such as `blocks.12.hook_resid_post`.
+    /// The place in the model, in `TransformerLens`'s words, such as `blocks.12.hook_resid_post`.
     #[must_use]
     pub fn hook_name(&self) -> Option<&str> {
         self.get("hook_name")?.as_str()

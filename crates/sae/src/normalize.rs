@@ -16,22 +16,34 @@ pub struct RowNorm {
 impl Normalization {
     /// Normalises `row` in place and returns the way back; `None` where nothing happens.
     ///
-    /// The formulas are those of SAELens 6: its layer norm divides by `s + 1e-5` and multiplies back by `s`.
+    /// The formulas are those of `SAELens` 6: its layer norm divides by `s + 1e-5` and multiplies back by `s`.
     pub(crate) fn apply(self, row: &mut [f32]) -> Option<RowNorm> {
         let width = row.len() as f32;
         match self {
             Self::None => None,
             Self::ConstantNormRescale => {
                 let factor = width.sqrt() / math::simd(|| math::square_sum(row)).sqrt();
-                row.iter_mut().for_each(|value| *value *= factor);
-                Some(RowNorm { scale: 1.0 / factor, shift: 0.0 })
+                for value in row {
+                    *value *= factor;
+                }
+                Some(RowNorm {
+                    scale: 1.0 / factor,
+                    shift: 0.0,
+                })
             }
             Self::LayerNorm => {
                 let mean = math::simd(|| math::sum(row)) / width;
-                row.iter_mut().for_each(|value| *value -= mean);
+                for value in row.iter_mut() {
+                    *value -= mean;
+                }
                 let deviation = (math::simd(|| math::square_sum(row)) / (width - 1.0)).sqrt();
-                row.iter_mut().for_each(|value| *value /= deviation + 1e-5);
-                Some(RowNorm { scale: deviation, shift: mean })
+                for value in row {
+                    *value /= deviation + 1e-5;
+                }
+                Some(RowNorm {
+                    scale: deviation,
+                    shift: mean,
+                })
             }
         }
     }

@@ -31,28 +31,34 @@ impl Sae {
         }
         let scale = |latent: usize| self.rescale.get(latent).copied().unwrap_or(1.0);
         let columns: Vec<f32> = (0..d_in)
-            .flat_map(|input| latents.iter().map(move |&latent| self.weights.w_enc[input * d_sae + latent]))
+            .flat_map(|input| {
+                latents
+                    .iter()
+                    .map(move |&latent| self.weights.w_enc[input * d_sae + latent])
+            })
             .collect();
         let biases: Vec<f32> = latents.iter().map(|&latent| self.weights.b_enc[latent]).collect();
         let scales: Vec<f32> = latents.iter().map(|&latent| scale(latent)).collect();
-        out.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * d_in)).for_each(|(out, x)| {
-            let (input, _) = self.encoder_input(x);
-            for row in out.chunks_exact_mut(width) {
-                row.copy_from_slice(&biases);
-            }
-            gemm_f32(
-                (x.len() / d_in, d_in, width),
-                (&input, Layout::rows(d_in)),
-                (&columns, Layout::rows(width)),
-                (out, Layout::rows(width)),
-                true,
-                1.0,
-                Threads::One,
-            );
-            for row in out.chunks_exact_mut(width) {
-                row.iter_mut().zip(&scales).for_each(|(value, scale)| *value *= scale);
-            }
-        });
+        out.par_chunks_mut(ROWS * width)
+            .zip(x.par_chunks(ROWS * d_in))
+            .for_each(|(out, x)| {
+                let (input, _) = self.encoder_input(x);
+                for row in out.chunks_exact_mut(width) {
+                    row.copy_from_slice(&biases);
+                }
+                gemm_f32(
+                    (x.len() / d_in, d_in, width),
+                    (&input, Layout::rows(d_in)),
+                    (&columns, Layout::rows(width)),
+                    (out, Layout::rows(width)),
+                    true,
+                    1.0,
+                    Threads::One,
+                );
+                for row in out.chunks_exact_mut(width) {
+                    row.iter_mut().zip(&scales).for_each(|(value, scale)| *value *= scale);
+                }
+            });
         out
     }
 }

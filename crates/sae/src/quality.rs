@@ -33,7 +33,9 @@ pub fn evaluate(sae: &Sae, x: &[f32]) -> Quality {
     let rows = sae.rows_of(x) as f64;
     let mut mean = vec![0f64; d_in];
     for row in x.chunks_exact(d_in) {
-        mean.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value) / rows);
+        mean.iter_mut()
+            .zip(row)
+            .for_each(|(mean, &value)| *mean += f64::from(value) / rows);
     }
     let (mut active, mut error, mut variance) = (0u64, 0f64, 0f64);
     let mut fired = vec![false; sae.d_sae()];
@@ -42,11 +44,21 @@ pub fn evaluate(sae: &Sae, x: &[f32]) -> Quality {
         for row in 0..latents.rows() {
             let (index, _) = latents.row(row);
             active += index.len() as u64;
-            index.iter().for_each(|&latent| fired[latent as usize] = true);
+            for &latent in index {
+                fired[latent as usize] = true;
+            }
         }
-        error += sae.error_term(x, &latents).iter().map(|&e| f64::from(e).powi(2)).sum::<f64>();
+        error += sae
+            .error_term(x, &latents)
+            .iter()
+            .map(|&e| f64::from(e).powi(2))
+            .sum::<f64>();
         for row in x.chunks_exact(d_in) {
-            variance += row.iter().zip(&mean).map(|(&value, mean)| (f64::from(value) - mean).powi(2)).sum::<f64>();
+            variance += row
+                .iter()
+                .zip(&mean)
+                .map(|(&value, mean)| (f64::from(value) - mean).powi(2))
+                .sum::<f64>();
         }
     }
     Quality {

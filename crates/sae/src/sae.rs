@@ -9,7 +9,7 @@ use crate::{Architecture, Normalization, SaeConfig, SaeError};
 /// - `b_enc`: `[d_sae]`
 /// - `w_dec`: `[d_sae, d_in]`
 /// - `b_dec`: `[d_in]`
-/// - `threshold`: `[d_sae]` for JumpReLU, else empty
+/// - `threshold`: `[d_sae]` for `JumpReLU`, else empty
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// Encoder, one column per latent.
@@ -20,7 +20,7 @@ pub struct Weights {
     pub w_dec: Vec<f32>,
     /// Decoder bias.
     pub b_dec: Vec<f32>,
-    /// Thresholds of a JumpReLU, in units of the pre-activations.
+    /// Thresholds of a `JumpReLU`, in units of the pre-activations.
     pub threshold: Vec<f32>,
 }
 
@@ -49,7 +49,13 @@ impl Sae {
         } else {
             vec![0.0; config.d_sae]
         };
-        let mut sae = Self { config, weights, bars, rescale: Vec::new(), file_hash: None };
+        let mut sae = Self {
+            config,
+            weights,
+            bars,
+            rescale: Vec::new(),
+            file_hash: None,
+        };
         if sae.config.architecture.rescales() {
             sae.rescale = sae.decoder_norms();
         }
@@ -108,10 +114,16 @@ impl Sae {
     #[must_use]
     pub fn encoder_column(&self, latent: usize) -> Vec<f32> {
         assert!(latent < self.config.d_sae, "latent {latent} of {}", self.config.d_sae);
-        self.weights.w_enc.iter().skip(latent).step_by(self.config.d_sae).copied().collect()
+        self.weights
+            .w_enc
+            .iter()
+            .skip(latent)
+            .step_by(self.config.d_sae)
+            .copied()
+            .collect()
     }
 
-    /// JumpReLU thresholds, in units of the pre-activations; `None` for other architectures.
+    /// `JumpReLU` thresholds, in units of the pre-activations; `None` for other architectures.
     ///
     /// # Shapes
     /// - returns: `[d_sae]`
@@ -136,7 +148,11 @@ fn check(config: &SaeConfig, weights: &Weights) -> Result<(), SaeError> {
     let SaeConfig { d_in, d_sae, .. } = *config;
     let invalid = |field, expected: String, found: String| Err(SaeError::Invalid { field, expected, found });
     let Some(elements) = d_in.checked_mul(d_sae).filter(|&elements| elements > 0) else {
-        return invalid("d_sae", "a positive width and number of latents".to_owned(), format!("{d_in} x {d_sae}"));
+        return invalid(
+            "d_sae",
+            "a positive width and number of latents".to_owned(),
+            format!("{d_in} x {d_sae}"),
+        );
     };
     if u32::try_from(d_sae).is_err() {
         return invalid("d_sae", "at most 4294967295 latents".to_owned(), d_sae.to_string());
@@ -149,7 +165,11 @@ fn check(config: &SaeConfig, weights: &Weights) -> Result<(), SaeError> {
     {
         return invalid("k", format!("between 1 and {d_sae}"), k.to_string());
     }
-    let thresholds = if config.architecture == Architecture::JumpRelu { d_sae } else { 0 };
+    let thresholds = if config.architecture == Architecture::JumpRelu {
+        d_sae
+    } else {
+        0
+    };
     for (field, values, length) in [
         ("w_enc", &weights.w_enc, elements),
         ("b_enc", &weights.b_enc, d_sae),
@@ -161,7 +181,11 @@ fn check(config: &SaeConfig, weights: &Weights) -> Result<(), SaeError> {
             return invalid(field, format!("{length} values"), values.len().to_string());
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return invalid(field, "finite values".to_owned(), format!("{} at index {at}", values[at]));
+            return invalid(
+                field,
+                "finite values".to_owned(),
+                format!("{} at index {at}", values[at]),
+            );
         }
     }
     Ok(())

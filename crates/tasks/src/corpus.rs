@@ -192,6 +192,13 @@ impl<'a> Corpus<'a> {
         })
     }
 
+    /// The formats with an exact answer that the mix uses.
+    #[must_use]
+    pub fn graded(&self) -> Vec<Format> {
+        let used = |format: &Format| self.plan.mix.iter().any(|(formats, _)| formats.contains(format));
+        Format::GRADED.into_iter().filter(used).collect()
+    }
+
     /// Draws one document.
     pub fn document(&self, rng: &mut impl Rng) -> Document {
         let total: f64 = self.plan.mix.iter().map(|(_, share)| share).sum();

@@ -52,7 +52,7 @@ pub(crate) fn grade(
         Accuracy::new(rows.values().map(|a| a.right).sum(), rows.values().map(|a| a.of).sum())
     };
     let mut formats = BTreeMap::new();
-    for format in Format::GRADED {
+    for format in corpus.graded() {
         let mut draw = rng(seed, &format!("lm/grade/{format:?}"));
         let (mut right, mut of) = (0, 0);
         for _ in 0..60 {

@@ -2,5 +2,6 @@
 
 mod grade;
 pub(crate) mod lm;
+pub(crate) mod panel;
 mod recipe;
 mod text;

@@ -35,6 +35,11 @@ pub struct LmSettings {
     pub clip: f32,
     /// Standard deviation of the initial matrices.
     pub init: f32,
+    /// Standard deviation of the initial embedding.
+    pub embedding_init: f32,
+    /// Initial `w` of the norms after attention and MLP (they multiply by `1 + w`): below 0 the
+    /// embedding outweighs what the blocks add at first.
+    pub post_norm_init: f32,
 }
 
 /// What one step did.
@@ -66,9 +71,13 @@ impl LmTrainer {
     #[must_use]
     pub fn new(config: &ModelConfig, settings: &LmSettings, rng: &mut impl Rng) -> Self {
         let mut params = ParamSet::zeros(config);
-        for (shape, values) in params.shapes.iter().zip(&mut params.values) {
-            if shape.len() == 2 {
-                values.iter_mut().for_each(|value| *value = normal(rng) * settings.init);
+        for (i, values) in params.values.iter_mut().enumerate() {
+            let post_norm = params.names[i].contains("post_attention_") || params.names[i].contains("post_feedforward_");
+            match (i, params.shapes[i].len()) {
+                (0, _) => values.iter_mut().for_each(|value| *value = normal(rng) * settings.embedding_init),
+                (_, 2) => values.iter_mut().for_each(|value| *value = normal(rng) * settings.init),
+                _ if post_norm => values.fill(settings.post_norm_init),
+                _ => {}
             }
         }
         let sizes: Vec<usize> = params.values.iter().map(Vec::len).collect();

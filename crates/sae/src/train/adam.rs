@@ -20,7 +20,12 @@ pub(crate) struct Adam {
 
 impl Adam {
     pub(crate) fn new(params: &Params, betas: (f32, f32)) -> Self {
-        Self { first: params.zeros_like(), second: params.zeros_like(), betas, decayed: (1.0, 1.0) }
+        Self {
+            first: params.zeros_like(),
+            second: params.zeros_like(),
+            betas,
+            decayed: (1.0, 1.0),
+        }
     }
 
     /// One step. The gradient is first made tangent to the sphere of each decoder row, and shortened to `clip`; the decoder
@@ -28,7 +33,9 @@ impl Adam {
     pub(crate) fn step(&mut self, params: &mut Params, gradient: &mut Params, rate: f32, clip: Option<f32>) {
         let d_in = params.d_in;
         project(&params.w_dec, &mut gradient.w_dec, d_in);
-        let factor = clip.map_or(1.0, |clip| (f64::from(clip) / norm(gradient).max(1e-30)).min(1.0) as f32);
+        let factor = clip.map_or(1.0, |clip| {
+            (f64::from(clip) / norm(gradient).max(1e-30)).min(1.0) as f32
+        });
         self.decayed.0 *= f64::from(self.betas.0);
         self.decayed.1 *= f64::from(self.betas.1);
         let correction = ((1.0 - self.decayed.0) as f32, (1.0 - self.decayed.1) as f32);
@@ -39,7 +46,15 @@ impl Adam {
             let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));
             let (betas, rate) = (self.betas, rate / correction.0);
             chunks.zip(moments).for_each(|((values, gradient), (first, second))| {
-                math::simd(|| update(values, gradient, first, second, (betas, rate, 1.0 / correction.1, factor)));
+                math::simd(|| {
+                    update(
+                        values,
+                        gradient,
+                        first,
+                        second,
+                        (betas, rate, 1.0 / correction.1, factor),
+                    );
+                });
             });
         }
         normalise(&mut params.w_dec, d_in);
@@ -56,6 +71,10 @@ impl Adam {
     }
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "it has to be compiled with the instruction set of its caller"
+)]
 #[inline(always)]
 fn update(
     values: &mut [f32],
@@ -74,12 +93,19 @@ fn update(
 
 /// Removes from each row of the gradient its component along the decoder row, a unit vector.
 fn project(decoder: &[f32], gradient: &mut [f32], d_in: usize) {
-    gradient.par_chunks_mut(d_in).zip(decoder.par_chunks(d_in)).with_min_len(64).for_each(|(gradient, row)| {
-        math::simd(|| {
-            let along = math::dot(gradient, row);
-            gradient.iter_mut().zip(row).for_each(|(gradient, row)| *gradient -= along * row);
+    gradient
+        .par_chunks_mut(d_in)
+        .zip(decoder.par_chunks(d_in))
+        .with_min_len(64)
+        .for_each(|(gradient, row)| {
+            math::simd(|| {
+                let along = math::dot(gradient, row);
+                gradient
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(gradient, row)| *gradient -= along * row);
+            });
         });
-    });
 }
 
 /// Makes every row a unit vector; a row of zeros stays.
@@ -88,7 +114,9 @@ pub(crate) fn normalise(decoder: &mut [f32], d_in: usize) {
         math::simd(|| {
             let norm = math::square_sum(row).sqrt();
             if norm > 0.0 {
-                row.iter_mut().for_each(|value| *value /= norm);
+                for value in row.iter_mut() {
+                    *value /= norm;
+                }
             }
         });
     });
@@ -96,5 +124,8 @@ pub(crate) fn normalise(decoder: &mut [f32], d_in: usize) {
 
 fn norm(gradient: &Params) -> f64 {
     let squares = gradient.tensors().into_iter().flat_map(|tensor| tensor.chunks(TASK));
-    squares.map(|chunk| f64::from(math::simd(|| math::square_sum(chunk)))).sum::<f64>().sqrt()
+    squares
+        .map(|chunk| f64::from(math::simd(|| math::square_sum(chunk))))
+        .sum::<f64>()
+        .sqrt()
 }

@@ -20,13 +20,19 @@ impl Batches {
         let mut out = order.split_off(rows - held_out);
         out.sort_unstable();
         order.sort_unstable();
-        let mut batches = Self { order, seed, epoch: 0, next: 0 };
+        let mut batches = Self {
+            order,
+            seed,
+            epoch: 0,
+            next: 0,
+        };
         batches.shuffle();
         (batches, out)
     }
 
     fn shuffle(&mut self) {
-        self.order.shuffle(&mut seed::rng(self.seed, &format!("sae/batches/epoch={}", self.epoch)));
+        self.order
+            .shuffle(&mut seed::rng(self.seed, &format!("sae/batches/epoch={}", self.epoch)));
         self.next = 0;
     }
 

@@ -2,17 +2,33 @@
 
 use serde_json::{Map, json};
 
-use super::config::{Objective, TrainConfig};
+use super::config::TrainConfig;
+use super::objective::Objective;
 use super::params::Params;
 use crate::{Architecture, Normalization, Sae, SaeConfig, SaeError, Weights};
 
 /// The autoencoder of unscaled rows. `threshold` is batch top-k's, in scaled units.
-pub(crate) fn sae(config: &TrainConfig, params: &Params, threshold: Option<f32>, scale: f32, seed: u64) -> Result<Sae, SaeError> {
+pub(crate) fn sae(
+    config: &TrainConfig,
+    params: &Params,
+    threshold: Option<f32>,
+    scale: f32,
+    seed: u64,
+) -> Result<Sae, SaeError> {
     let (d_in, d_sae) = (params.d_in, params.d_sae);
     let (architecture, threshold) = match config.objective {
         Objective::Standard { .. } => (Architecture::Standard, Vec::new()),
-        Objective::TopK { k } => (Architecture::TopK { k, rescale_acts_by_decoder_norm: false }, Vec::new()),
-        Objective::JumpRelu { .. } => (Architecture::JumpRelu, params.log_threshold.iter().map(|log| log.exp()).collect()),
+        Objective::TopK { k } => (
+            Architecture::TopK {
+                k,
+                rescale_acts_by_decoder_norm: false,
+            },
+            Vec::new(),
+        ),
+        Objective::JumpRelu { .. } => (
+            Architecture::JumpRelu,
+            params.log_threshold.iter().map(|log| log.exp()).collect(),
+        ),
         Objective::BatchTopK { .. } | Objective::MatryoshkaBatchTopK { .. } => {
             (Architecture::JumpRelu, vec![threshold.unwrap_or(0.0); d_sae])
         }
@@ -33,7 +49,11 @@ pub(crate) fn sae(config: &TrainConfig, params: &Params, threshold: Option<f32>,
         Objective::Standard { l1_coefficient, .. } => {
             details.insert("l1_coefficient".to_owned(), json!(l1_coefficient));
         }
-        Objective::JumpRelu { l0_coefficient, bandwidth, .. } => {
+        Objective::JumpRelu {
+            l0_coefficient,
+            bandwidth,
+            ..
+        } => {
             details.insert("l0_coefficient".to_owned(), json!(l0_coefficient));
             details.insert("jumprelu_bandwidth".to_owned(), json!(bandwidth));
         }
@@ -56,6 +76,12 @@ pub(crate) fn sae(config: &TrainConfig, params: &Params, threshold: Option<f32>,
         normalize_activations: Normalization::None,
         metadata,
     };
-    let weights = Weights { w_enc, b_enc: params.b_enc.clone(), w_dec: params.w_dec.clone(), b_dec: params.b_dec.clone(), threshold };
+    let weights = Weights {
+        w_enc,
+        b_enc: params.b_enc.clone(),
+        w_dec: params.w_dec.clone(),
+        b_dec: params.b_dec.clone(),
+        threshold,
+    };
     Sae::new(config, weights)?.fold_input_scale(scale)
 }

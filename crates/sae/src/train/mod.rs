@@ -2,30 +2,35 @@
 //!
 //! A step is one matrix product for the pre-activations, a selection, and sums over active latents: for the top-k family and
 //! for sparse L1 autoencoders that is a fraction of the dense products that automatic differentiation would run. The losses
-//! are those of SAELens 6 and of the papers named at [`Objective`]; `step.rs` has their derivatives and the tests compare
+//! are those of `SAELens` 6 and of the papers named at [`Objective`]; `step.rs` has their derivatives and the tests compare
 //! these with finite differences.
 //!
-//! Deliberately absent: gated autoencoders, the tanh penalty and pre-activation loss of SAELens's JumpReLU, mixed precision,
+//! Deliberately absent: gated autoencoders, the tanh penalty and pre-activation loss of `SAELens`'s `JumpReLU`, mixed precision,
 //! several autoencoders in one pass, checkpoints of unfinished runs (a run takes minutes).
 
 mod adam;
 mod batches;
+mod check;
 mod config;
 mod finish;
+mod objective;
 mod params;
+mod products;
+mod resample;
 mod seed;
 mod select;
 mod source;
 mod step;
-mod products;
 mod trainer;
+mod workspace;
 
 #[cfg(test)]
 mod gradient_tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use config::{DeadLatents, Objective, TrainConfig};
+pub use config::{DeadLatents, TrainConfig};
+pub use objective::Objective;
 pub use source::{ActivationSource, Rows};
 pub use trainer::train;
 

@@ -6,7 +6,7 @@
 /// - `w_enc`, `w_dec`: `[d_sae, d_in]`
 /// - `b_enc`: `[d_sae]`
 /// - `b_dec`: `[d_in]`
-/// - `log_threshold`: `[d_sae]` for JumpReLU, else empty
+/// - `log_threshold`: `[d_sae]` for `JumpReLU`, else empty
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Params {
     pub(crate) d_in: usize,
@@ -39,7 +39,13 @@ impl Params {
 
     /// All tensors, in the same order.
     pub(crate) fn tensors_mut(&mut self) -> [&mut [f32]; 5] {
-        [&mut self.w_enc, &mut self.w_dec, &mut self.b_enc, &mut self.b_dec, &mut self.log_threshold]
+        [
+            &mut self.w_enc,
+            &mut self.w_dec,
+            &mut self.b_enc,
+            &mut self.b_dec,
+            &mut self.log_threshold,
+        ]
     }
 
     pub(crate) fn decoder_row(&self, latent: u32) -> &[f32] {

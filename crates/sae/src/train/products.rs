@@ -10,11 +10,15 @@ use super::params::Params;
 use crate::SparseLatents;
 
 /// Share of active latents above which dense products are faster.
-pub(crate) const DENSE_SHARE: f64 = 0.1;
+pub(crate) const DENSE_SHARE: f64 = 0.15;
 /// Rows or latents of one task.
 const TASK: usize = 32;
 
 /// `y += a x`.
+#[expect(
+    clippy::inline_always,
+    reason = "it has to be compiled with the instruction set of its caller"
+)]
 #[inline(always)]
 fn add_scaled(y: &mut [f32], a: f32, x: &[f32]) {
     for (y, x) in y.iter_mut().zip(x) {
@@ -49,7 +53,12 @@ fn within(index: &[u32], (start, end): (usize, usize)) -> std::ops::Range<usize>
 
 /// The derivative of each entry's value: `upstream[row] . W_dec[latent]`, with one upstream gradient `[rows, d_in]` for
 /// each group of latents, which end at `ends`.
-pub(crate) fn value_gradient(latents: &SparseLatents, upstream: &[Vec<f32>], ends: &[usize], params: &Params) -> Vec<f32> {
+pub(crate) fn value_gradient(
+    latents: &SparseLatents,
+    upstream: &[Vec<f32>],
+    ends: &[usize],
+    params: &Params,
+) -> Vec<f32> {
     let d_in = params.d_in;
     (0..latents.rows())
         .into_par_iter()
@@ -119,18 +128,24 @@ pub(crate) fn add_gradients(
     let d_in = gradient.d_in;
     let by_latent = ByLatent::new(latents);
     let values = latents.values();
-    let rows = gradient.w_dec.par_chunks_mut(d_in).zip(gradient.w_enc.par_chunks_mut(d_in));
-    rows.zip(&mut gradient.b_enc).enumerate().with_min_len(TASK).for_each(|(latent, ((w_dec, w_enc), b_enc))| {
-        let group = ends.partition_point(|&end| end <= latent);
-        math::simd(|| {
-            for &(row, entry) in &by_latent.entries[by_latent.starts[latent]..by_latent.starts[latent + 1]] {
-                let (row, entry) = (row as usize * d_in, entry as usize);
-                add_scaled(w_dec, values[entry], &upstream[group][row..row + d_in]);
-                add_scaled(w_enc, d_pre[entry], &input[row..row + d_in]);
-                *b_enc += d_pre[entry];
-            }
+    let rows = gradient
+        .w_dec
+        .par_chunks_mut(d_in)
+        .zip(gradient.w_enc.par_chunks_mut(d_in));
+    rows.zip(&mut gradient.b_enc)
+        .enumerate()
+        .with_min_len(TASK)
+        .for_each(|(latent, ((w_dec, w_enc), b_enc))| {
+            let group = ends.partition_point(|&end| end <= latent);
+            math::simd(|| {
+                for &(row, entry) in &by_latent.entries[by_latent.starts[latent]..by_latent.starts[latent + 1]] {
+                    let (row, entry) = (row as usize * d_in, entry as usize);
+                    add_scaled(w_dec, values[entry], &upstream[group][row..row + d_in]);
+                    add_scaled(w_enc, d_pre[entry], &input[row..row + d_in]);
+                    *b_enc += d_pre[entry];
+                }
+            });
         });
-    });
 }
 
 /// Latents as a matrix, for the dense products.
@@ -140,21 +155,31 @@ pub(crate) fn add_gradients(
 /// - `out`: `[rows, d_sae]`
 pub(crate) fn scatter(latents: &SparseLatents, entries: &[f32], out: &mut [f32]) {
     let bounds = latents.bounds();
-    out.par_chunks_mut(latents.width()).enumerate().with_min_len(TASK).for_each(|(row, out)| {
-        out.fill(0.0);
-        for (&latent, &value) in latents.row(row).0.iter().zip(&entries[bounds[row]..bounds[row + 1]]) {
-            out[latent as usize] = value;
-        }
-    });
+    out.par_chunks_mut(latents.width())
+        .enumerate()
+        .with_min_len(TASK)
+        .for_each(|(row, out)| {
+            out.fill(0.0);
+            for (&latent, &value) in latents.row(row).0.iter().zip(&entries[bounds[row]..bounds[row + 1]]) {
+                out[latent as usize] = value;
+            }
+        });
 }
 
 /// The entries' places in a matrix `[rows, d_sae]`.
 pub(crate) fn gather(latents: &SparseLatents, matrix: &[f32]) -> Vec<f32> {
     let rows = matrix.par_chunks(latents.width()).enumerate().with_min_len(TASK);
-    rows.flat_map_iter(|(row, matrix)| latents.row(row).0.iter().map(|&latent| matrix[latent as usize])).collect()
+    rows.flat_map_iter(|(row, matrix)| latents.row(row).0.iter().map(|&latent| matrix[latent as usize]))
+        .collect()
 }
 
 /// `out = keep * out + a b` for a dense `a` `[m, k]` and `b` `[k, n]`.
-pub(crate) fn dense(size: (usize, usize, usize), a: (&[f32], Layout), b: (&[f32], Layout), out: &mut [f32], keep: bool) {
+pub(crate) fn dense(
+    size: (usize, usize, usize),
+    a: (&[f32], Layout),
+    b: (&[f32], Layout),
+    out: &mut [f32],
+    keep: bool,
+) {
     gemm_f32(size, a, b, (out, Layout::rows(size.2)), keep, 1.0, Threads::Pool);
 }

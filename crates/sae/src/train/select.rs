@@ -10,14 +10,19 @@ use crate::latents::Chunk;
 /// Rows of one task.
 const ROWS: usize = 64;
 /// Latents after which a row's candidates are pruned.
-const BLOCK: usize = 512;
+const BLOCK: usize = 2048;
 
 /// Entries of each row as `pick` pushes them.
 fn by_rows(pre: &[f32], width: usize, pick: impl Fn(&[f32], &mut Vec<u32>, &mut Vec<f32>) + Sync) -> SparseLatents {
     let chunks = pre
         .par_chunks(ROWS * width)
         .map(|rows| {
-            let mut chunk = Chunk { ends: Vec::new(), index: Vec::new(), value: Vec::new(), norms: Vec::new() };
+            let mut chunk = Chunk {
+                ends: Vec::new(),
+                index: Vec::new(),
+                value: Vec::new(),
+                norms: Vec::new(),
+            };
             for row in rows.chunks_exact(width) {
                 pick(row, &mut chunk.index, &mut chunk.value);
                 chunk.ends.push(chunk.index.len());
@@ -33,7 +38,7 @@ pub(crate) fn above(pre: &[f32], width: usize, bar: f32) -> SparseLatents {
     by_rows(pre, width, |row, index, value| {
         math::simd(|| {
             for (at, lanes) in row.chunks(16).enumerate() {
-                if lanes.iter().fold(false, |hit, &pre| hit | (pre > bar)) {
+                if lanes.iter().filter(|&&pre| pre > bar).count() > 0 {
                     for (lane, &pre) in lanes.iter().enumerate().filter(|&(_, &pre)| pre > bar) {
                         index.push((at * 16 + lane) as u32);
                         value.push(pre);
@@ -68,21 +73,24 @@ pub(crate) fn batch_top_k(pre: &[f32], width: usize, keep: usize, guess: f32) ->
         found = above(pre, width, 0.0);
     }
     if found.entries() <= keep {
-        let smallest = found.values().iter().fold(f32::INFINITY, |smallest, &value| smallest.min(value));
+        let smallest = found
+            .values()
+            .iter()
+            .fold(f32::INFINITY, |smallest, &value| smallest.min(value));
         return (found, if smallest.is_finite() { smallest } else { 0.0 });
     }
     let mut values = found.values().to_vec();
     let (_, &mut bar, _) = values.select_nth_unstable_by(keep - 1, |a, b| b.total_cmp(a));
     let mut ties = keep - found.values().iter().filter(|&&value| value > bar).count();
     let kept = found.filter(|value| {
-        let tie = value == bar && ties > 0;
+        let tie = value.total_cmp(&bar).is_eq() && ties > 0;
         ties -= usize::from(tie);
         tie || value > bar
     });
     (kept, bar)
 }
 
-/// JumpReLU: pre-activations above their threshold, and with value 0 those less than half a `bandwidth` below it, which
+/// `JumpReLU`: pre-activations above their threshold, and with value 0 those less than half a `bandwidth` below it, which
 /// the threshold's gradient needs.
 pub(crate) fn jump(pre: &[f32], thresholds: &[f32], bandwidth: f32) -> SparseLatents {
     by_rows(pre, thresholds.len(), |row, index, value| {

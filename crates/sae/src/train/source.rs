@@ -38,7 +38,11 @@ impl<'a> Rows<'a> {
     /// If `data` is not whole rows.
     #[must_use]
     pub fn new(data: &'a [f32], width: usize) -> Self {
-        assert!(width > 0 && data.len().is_multiple_of(width), "{} values are not rows of width {width}", data.len());
+        assert!(
+            width > 0 && data.len().is_multiple_of(width),
+            "{} values are not rows of width {width}",
+            data.len()
+        );
         Self { data, width }
     }
 }

@@ -6,18 +6,17 @@
 //! - `dL/dz = S_q W_dec[j]`, plus `l1 / rows` for the L1 penalty, and `dL/dpre = dL/dz` where the latent is active;
 //! - `dL/dW_dec[j] = sum z S_q`, `dL/dW_enc[j] = sum dpre h`, `dL/db_enc[j] = sum dpre`;
 //! - `dL/db_dec = sum_p G_p`, less `sum_j db_enc[j] W_enc[j]` where `b_dec` is subtracted from the input;
-//! - JumpReLU, with the rectangle kernel `K` of width `e`: `dL/dt = -(1/e) sum K((pre - t)/e) (t dL/dz + l0 / rows)`, and
+//! - `JumpReLU`, with the rectangle kernel `K` of width `e`: `dL/dt = -(1/e) sum K((pre - t)/e) (t dL/dz + l0 / rows)`, and
 //!   the trained number is `log t`.
 //!
 //! Selections are held fixed, as in every implementation of these losses.
 
-use kernels::Layout;
-use rayon::prelude::*;
-
-use super::config::Objective;
+use super::objective::Objective;
 use super::params::Params;
+use super::workspace::Workspace;
 use super::{products, select};
 use crate::SparseLatents;
+use kernels::Layout;
 
 /// What a step depends on besides parameters and rows.
 #[derive(Clone, Copy, Debug)]
@@ -32,19 +31,6 @@ pub(crate) struct Context<'a> {
     pub(crate) guess: f32,
 }
 
-/// Buffers that live as long as the run.
-#[derive(Default)]
-pub(crate) struct Workspace {
-    /// What the encoder sees.
-    pub(crate) input: Vec<f32>,
-    pre: Vec<f32>,
-    matrix: Vec<f32>,
-    /// `G_p`, then `S_q`.
-    upstream: Vec<Vec<f32>>,
-    /// `x^ - x` of the whole width.
-    pub(crate) error: Vec<f32>,
-}
-
 /// What a step found.
 pub(crate) struct Outcome {
     pub(crate) loss: f64,
@@ -57,7 +43,13 @@ pub(crate) struct Outcome {
 ///
 /// # Shapes
 /// - `x`: `[rows, d_in]`, scaled
-pub(crate) fn run(params: &Params, context: &Context<'_>, x: &[f32], work: &mut Workspace, gradient: &mut Params) -> Outcome {
+pub(crate) fn run(
+    params: &Params,
+    context: &Context<'_>,
+    x: &[f32],
+    work: &mut Workspace,
+    gradient: &mut Params,
+) -> Outcome {
     let (d_in, d_sae) = (params.d_in, params.d_sae);
     let rows = x.len() / d_in;
     for tensor in gradient.tensors_mut() {
@@ -80,7 +72,13 @@ pub(crate) fn run(params: &Params, context: &Context<'_>, x: &[f32], work: &mut 
     column_sums(&work.upstream[0], &mut gradient.b_dec);
 
     let mut d_pre = if dense {
-        products::dense((rows, d_in, d_sae), (&work.upstream[0], Layout::rows(d_in)), (&params.w_dec, Layout::transposed(d_in)), &mut work.pre, false);
+        products::dense(
+            (rows, d_in, d_sae),
+            (&work.upstream[0], Layout::rows(d_in)),
+            (&params.w_dec, Layout::transposed(d_in)),
+            &mut work.pre,
+            false,
+        );
         products::gather(&latents, &work.pre)
     } else {
         products::value_gradient(&latents, &work.upstream, &ends, params)
@@ -96,10 +94,24 @@ pub(crate) fn run(params: &Params, context: &Context<'_>, x: &[f32], work: &mut 
     }
     if context.apply_b_dec_to_input {
         let mut through_encoder = vec![0.0; d_in];
-        products::dense((1, d_sae, d_in), (&gradient.b_enc, Layout::rows(d_sae)), (&params.w_enc, Layout::rows(d_in)), &mut through_encoder, false);
-        gradient.b_dec.iter_mut().zip(&through_encoder).for_each(|(bias, through)| *bias -= through);
+        products::dense(
+            (1, d_sae, d_in),
+            (&gradient.b_enc, Layout::rows(d_sae)),
+            (&params.w_enc, Layout::rows(d_in)),
+            &mut through_encoder,
+            false,
+        );
+        gradient
+            .b_dec
+            .iter_mut()
+            .zip(&through_encoder)
+            .for_each(|(bias, through)| *bias -= through);
     }
-    Outcome { loss, latents, smallest }
+    Outcome {
+        loss,
+        latents,
+        smallest,
+    }
 }
 
 /// Active latents, and the smallest value where a batch decides.
@@ -115,11 +127,19 @@ fn active(pre: &[f32], rows: usize, width: usize, thresholds: &[f32], context: &
 }
 
 /// Adds the penalty's derivatives, and turns derivatives of values into those of pre-activations. Returns the penalty.
-fn penalise(latents: &SparseLatents, thresholds: &[f32], context: &Context<'_>, d_pre: &mut [f32], gradient: &mut Params) -> f64 {
+fn penalise(
+    latents: &SparseLatents,
+    thresholds: &[f32],
+    context: &Context<'_>,
+    d_pre: &mut [f32],
+    gradient: &mut Params,
+) -> f64 {
     let weight = context.penalty / latents.rows() as f32;
     match *context.objective {
         Objective::Standard { .. } => {
-            d_pre.iter_mut().for_each(|d| *d += weight);
+            for d in d_pre.iter_mut() {
+                *d += weight;
+            }
             f64::from(weight) * latents.values().iter().map(|&value| f64::from(value)).sum::<f64>()
         }
         Objective::JumpRelu { bandwidth, .. } => {
@@ -141,85 +161,6 @@ fn penalise(latents: &SparseLatents, thresholds: &[f32], context: &Context<'_>, 
         }
         Objective::TopK { .. } | Objective::BatchTopK { .. } | Objective::MatryoshkaBatchTopK { .. } => 0.0,
     }
-}
-
-impl Workspace {
-    /// Fills `input` and `pre`.
-    fn encode(&mut self, params: &Params, context: &Context<'_>, x: &[f32]) {
-        let (d_in, d_sae) = (params.d_in, params.d_sae);
-        let rows = x.len() / d_in;
-        self.input.clear();
-        self.input.extend_from_slice(x);
-        if context.apply_b_dec_to_input {
-            for row in self.input.chunks_exact_mut(d_in) {
-                row.iter_mut().zip(&params.b_dec).for_each(|(value, bias)| *value -= bias);
-            }
-        }
-        self.pre.resize(rows * d_sae, 0.0);
-        self.pre.par_chunks_mut(d_sae).with_min_len(64).for_each(|row| row.copy_from_slice(&params.b_enc));
-        products::dense((rows, d_in, d_sae), (&self.input, Layout::rows(d_in)), (&params.w_enc, Layout::transposed(d_in)), &mut self.pre, true);
-    }
-
-    /// Fills `error` and `upstream` (as `S_q`); returns the reconstruction loss. In the dense case `matrix` holds the latents.
-    fn reconstruct(&mut self, latents: &SparseLatents, ends: &[usize], dense: bool, params: &Params, x: &[f32]) -> f64 {
-        let (d_in, d_sae) = (params.d_in, params.d_sae);
-        let rows = latents.rows();
-        self.error.clear();
-        for row in x.chunks_exact(d_in) {
-            self.error.extend(row.iter().zip(&params.b_dec).map(|(value, bias)| bias - value));
-        }
-        self.upstream.resize_with(ends.len(), Vec::new);
-        let mut loss = 0.0;
-        let mut start = 0;
-        for (upstream, &end) in self.upstream.iter_mut().zip(ends) {
-            if dense {
-                self.matrix.resize(rows * d_sae, 0.0);
-                products::scatter(latents, latents.values(), &mut self.matrix);
-                products::dense((rows, d_sae, d_in), (&self.matrix, Layout::rows(d_sae)), (&params.w_dec, Layout::rows(d_in)), &mut self.error, true);
-            } else {
-                products::add_decoded(latents, (start, end), params, &mut self.error);
-            }
-            loss += square_sum(&self.error) / rows as f64;
-            upstream.clear();
-            upstream.extend(self.error.iter().map(|error| 2.0 / rows as f32 * error));
-            start = end;
-        }
-        for group in (1..ends.len()).rev() {
-            let (before, after) = self.upstream.split_at_mut(group);
-            before[group - 1].iter_mut().zip(&after[0]).for_each(|(sum, next)| *sum += next);
-        }
-        loss
-    }
-
-    /// Adds gradients as dense products; `matrix` holds the latents.
-    fn dense_gradients(&mut self, latents: &SparseLatents, d_pre: &[f32], gradient: &mut Params) {
-        let size = (gradient.d_sae, latents.rows(), gradient.d_in);
-        let (wide, narrow) = (Layout::transposed(gradient.d_sae), Layout::rows(gradient.d_in));
-        products::dense(size, (&self.matrix, wide), (&self.upstream[0], narrow), &mut gradient.w_dec, true);
-        products::scatter(latents, d_pre, &mut self.matrix);
-        products::dense(size, (&self.matrix, wide), (&self.input, narrow), &mut gradient.w_enc, true);
-        for (&latent, d_pre) in latents.index().iter().zip(d_pre) {
-            gradient.b_enc[latent as usize] += d_pre;
-        }
-    }
-
-    /// Adds the auxiliary loss: the dead latents' own reconstruction of `-error`, which is held fixed.
-    fn auxiliary(&mut self, dead: &SparseLatents, weight: f32, params: &Params, gradient: &mut Params) -> f64 {
-        let rows = dead.rows();
-        let mut error = self.error.clone();
-        products::add_decoded(dead, (0, params.d_sae), params, &mut error);
-        let loss = f64::from(weight) * square_sum(&error) / rows as f64;
-        error.iter_mut().for_each(|error| *error *= 2.0 * weight / rows as f32);
-        let (upstream, ends) = ([error], [params.d_sae]);
-        let d_pre = products::value_gradient(dead, &upstream, &ends, params);
-        products::add_gradients(dead, &d_pre, &self.input, &upstream, &ends, gradient);
-        loss
-    }
-}
-
-/// In f64 by rows of f32 sums: millions of terms.
-fn square_sum(values: &[f32]) -> f64 {
-    values.chunks(1024).map(|values| f64::from(kernels::math::simd(|| kernels::math::square_sum(values)))).sum()
 }
 
 fn column_sums(matrix: &[f32], out: &mut [f32]) {

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use rand::RngExt;
-
 use super::adam::{self, Adam};
 use super::batches::Batches;
-use super::config::{DeadLatents, Objective, TrainConfig};
+use super::config::{DeadLatents, TrainConfig};
+use super::objective::Objective;
 use super::params::Params;
-use super::step::{self, Context, Outcome, Workspace};
+use super::step::{self, Context, Outcome};
+use super::workspace::Workspace;
 use super::{ActivationSource, TrainReport, finish, seed};
 use crate::{Sae, SaeError, evaluate};
 
@@ -20,18 +20,18 @@ const CURVE: usize = 100;
 const GUESS: f32 = 0.8;
 
 /// State of a run between steps.
-struct Run<'a> {
-    config: &'a TrainConfig,
-    seed: u64,
-    params: Params,
-    gradient: Params,
-    adam: Adam,
-    work: Workspace,
+pub(crate) struct Run<'a> {
+    pub(crate) config: &'a TrainConfig,
+    pub(crate) seed: u64,
+    pub(crate) params: Params,
+    pub(crate) gradient: Params,
+    pub(crate) adam: Adam,
+    pub(crate) work: Workspace,
     /// Steps since each latent last fired.
-    silent: Vec<usize>,
+    pub(crate) silent: Vec<usize>,
     /// Running mean of batch top-k's bar, and the last one.
-    threshold: Option<f32>,
-    bar: f32,
+    pub(crate) threshold: Option<f32>,
+    pub(crate) bar: f32,
 }
 
 /// Trains an autoencoder on scaled rows and folds the scale back, so that the result takes rows as they are.
@@ -41,7 +41,11 @@ struct Run<'a> {
 /// # Errors
 /// [`SaeError::Train`] for settings that make no sense, [`SaeError::Source`] if rows cannot be read, [`SaeError::Diverged`] if
 /// the loss stops being a number.
-pub fn train(config: &TrainConfig, activations: &dyn ActivationSource, seed: u64) -> Result<(Sae, TrainReport), SaeError> {
+pub fn train(
+    config: &TrainConfig,
+    activations: &dyn ActivationSource,
+    seed: u64,
+) -> Result<(Sae, TrainReport), SaeError> {
     let start = Instant::now();
     let d_in = activations.width();
     config.check(activations.rows())?;
@@ -56,7 +60,9 @@ pub fn train(config: &TrainConfig, activations: &dyn ActivationSource, seed: u64
     let every = config.steps.div_ceil(CURVE);
     for step in 0..config.steps {
         activations.read(batches.take(config.batch_size), &mut x)?;
-        x.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut x {
+            *value *= scale;
+        }
         let loss = run.step(step, &x);
         if !loss.is_finite() {
             return Err(SaeError::Diverged { step, loss });
@@ -93,7 +99,11 @@ fn input_scale(sample: &[f32], d_in: usize) -> Result<f32, SaeError> {
         return Ok(scale);
     }
     let reason = "rows have to be finite and not all zero".to_owned();
-    Err(SaeError::Train { field: "activations", value: format!("rows of mean norm {mean}"), reason })
+    Err(SaeError::Train {
+        field: "activations",
+        value: format!("rows of mean norm {mean}"),
+        reason,
+    })
 }
 
 impl<'a> Run<'a> {
@@ -104,7 +114,9 @@ impl<'a> Run<'a> {
         adam::normalise(&mut w_dec, d_in);
         let mut mean = vec![0f64; d_in];
         for row in sample.chunks_exact(d_in) {
-            mean.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value));
+            mean.iter_mut()
+                .zip(row)
+                .for_each(|(mean, &value)| *mean += f64::from(value));
         }
         let factor = f64::from(scale) / (sample.len() / d_in) as f64;
         let log_threshold = match config.objective {
@@ -133,10 +145,19 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Latents that have not fired for long, ascending.
+    fn dead(&self) -> Vec<u32> {
+        let silent = self.silent.iter().enumerate();
+        silent
+            .filter(|&(_, &steps)| steps >= self.config.dead_after)
+            .map(|(latent, _)| latent as u32)
+            .collect()
+    }
+
     /// One step on scaled rows; returns the loss.
     fn step(&mut self, step: usize, x: &[f32]) -> f64 {
         let config = self.config;
-        let dead: Vec<u32> = (0..config.d_sae as u32).filter(|&latent| self.silent[latent as usize] >= config.dead_after).collect();
+        let dead = self.dead();
         let auxiliary = match config.dead_latents {
             DeadLatents::Auxiliary { coefficient } if !dead.is_empty() => Some((dead.as_slice(), coefficient)),
             _ => None,
@@ -150,26 +171,34 @@ impl<'a> Run<'a> {
         };
         let outcome = step::run(&self.params, &context, x, &mut self.work, &mut self.gradient);
         self.watch(&outcome);
-        self.adam.step(&mut self.params, &mut self.gradient, learning_rate(config, step), config.gradient_clip);
+        self.adam.step(
+            &mut self.params,
+            &mut self.gradient,
+            learning_rate(config, step),
+            config.gradient_clip,
+        );
         if let DeadLatents::Resample { every } = config.dead_latents
             && step > 0
             && step.is_multiple_of(every)
             && step < config.steps - config.decay_steps
         {
-            self.resample(step, &dead);
+            self.resample(step, &self.dead());
         }
         outcome.loss
     }
 
     /// Counts silent steps and follows the bar of batch top-k.
     fn watch(&mut self, outcome: &Outcome) {
-        self.silent.iter_mut().for_each(|steps| *steps += 1);
+        for steps in &mut self.silent {
+            *steps += 1;
+        }
         for (&latent, &value) in outcome.latents.index().iter().zip(outcome.latents.values()) {
             if value > 0.0 {
                 self.silent[latent as usize] = 0;
             }
         }
-        let (Objective::BatchTopK { threshold_rate, .. } | Objective::MatryoshkaBatchTopK { threshold_rate, .. }) = self.config.objective
+        let (Objective::BatchTopK { threshold_rate, .. } | Objective::MatryoshkaBatchTopK { threshold_rate, .. }) =
+            self.config.objective
         else {
             return;
         };
@@ -180,50 +209,20 @@ impl<'a> Run<'a> {
             self.threshold = Some(before + threshold_rate * (self.bar - before));
         }
     }
-
-    /// Points dead latents at encoder inputs of this batch, drawn with probability proportional to the squared loss; their
-    /// encoders get a fifth of the live ones' mean norm.
-    fn resample(&mut self, step: usize, dead: &[u32]) {
-        let d_in = self.params.d_in;
-        let losses = self.work.error.chunks_exact(d_in).map(|error| error.iter().map(|&e| f64::from(e).powi(2)).sum::<f64>());
-        let mut total = 0.0;
-        let cumulative: Vec<f64> = losses
-            .map(|loss| {
-                total += loss * loss;
-                total
-            })
-            .collect();
-        let norms: Vec<f64> = self.params.w_enc.chunks_exact(d_in).map(|row| row.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt()).collect();
-        let live = norms.len() - dead.len();
-        if live == 0 || total <= 0.0 {
-            return;
-        }
-        let dead_norms: f64 = dead.iter().map(|&latent| norms[latent as usize]).sum();
-        let norm = (0.2 * (norms.iter().sum::<f64>() - dead_norms) / live as f64) as f32;
-        let mut rng = seed::rng(self.seed, &format!("sae/resample/step={step}"));
-        for &latent in dead {
-            let latent = latent as usize;
-            let draw = rng.random::<f64>() * total;
-            let row = cumulative.partition_point(|&sum| sum <= draw).min(cumulative.len() - 1);
-            let direction = self.work.input[row * d_in..][..d_in].to_vec();
-            let place = latent * d_in..(latent + 1) * d_in;
-            self.params.w_dec[place.clone()].copy_from_slice(&direction);
-            adam::normalise(&mut self.params.w_dec[place.clone()], d_in);
-            for (encoder, decoder) in self.params.w_enc[place.clone()].iter_mut().zip(&self.params.w_dec[place]) {
-                *encoder = norm * decoder;
-            }
-            self.params.b_enc[latent] = 0.0;
-            self.adam.forget(latent);
-            self.silent[latent] = 0;
-        }
-    }
 }
 
 /// Weight of the penalty at a step.
 fn penalty(objective: &Objective, step: usize) -> f32 {
     let (coefficient, warmup) = match *objective {
-        Objective::Standard { l1_coefficient, l1_warmup_steps } => (l1_coefficient, l1_warmup_steps),
-        Objective::JumpRelu { l0_coefficient, l0_warmup_steps, .. } => (l0_coefficient, l0_warmup_steps),
+        Objective::Standard {
+            l1_coefficient,
+            l1_warmup_steps,
+        } => (l1_coefficient, l1_warmup_steps),
+        Objective::JumpRelu {
+            l0_coefficient,
+            l0_warmup_steps,
+            ..
+        } => (l0_coefficient, l0_warmup_steps),
         Objective::TopK { .. } | Objective::BatchTopK { .. } | Objective::MatryoshkaBatchTopK { .. } => return 0.0,
     };
     coefficient * ((step + 1) as f32 / warmup.max(1) as f32).min(1.0)

@@ -1,0 +1,173 @@
+//! Which latents stand for a letter: four rules, all on train words except the labelled oracle.
+
+use linear_probe::latent::best_thresholds;
+use linear_probe::{Labels, LogisticProbe};
+use sae::{Sae, SparseLatents};
+
+use crate::arms::SaeSide;
+use crate::directions::Labelled;
+use crate::effects::{LetterLogits, log_odds};
+use crate::error::{AblationError, Result};
+use crate::stage::{Capture, Stage};
+
+/// The latent whose encoder direction is nearest to each letter's probe (Chanin et al. 2024,
+/// section 5.1): one latent per class.
+#[must_use]
+pub fn by_encoder_cosine(sae: &Sae, probe: &LogisticProbe, classes: usize) -> Vec<u32> {
+    let (d, width) = (sae.config().d_in, sae.config().d_sae);
+    let w = &sae.weights().w_enc;
+    let mut dots = vec![vec![0.0f64; width]; classes];
+    let mut squares = vec![0.0f64; width];
+    for i in 0..d {
+        let row = &w[i * width..(i + 1) * width];
+        for (square, &v) in squares.iter_mut().zip(row) {
+            *square += f64::from(v) * f64::from(v);
+        }
+        for (class, dots) in dots.iter_mut().enumerate() {
+            let p = probe.direction(class)[i];
+            for (dot, &v) in dots.iter_mut().zip(row) {
+                *dot += p * f64::from(v);
+            }
+        }
+    }
+    let best = |dots: &Vec<f64>| {
+        let cosine = |j: usize| if squares[j] > 0.0 { dots[j] / squares[j].sqrt() } else { f64::NEG_INFINITY };
+        (0..width).max_by(|&a, &b| cosine(a).total_cmp(&cosine(b)).then(b.cmp(&a))).unwrap_or_default() as u32
+    };
+    dots.iter().map(best).collect()
+}
+
+/// The best one-latent probe of each class on train words, and its score there.
+#[derive(Clone, Copy, Debug)]
+pub struct LatentProbe {
+    /// The latent.
+    pub latent: u32,
+    /// Fires above this activation.
+    pub threshold: f64,
+    /// F1 at that threshold on train words.
+    pub f1: f64,
+}
+
+/// The `k = 1` sparse probe, found by trying every latent and threshold: per class the latent
+/// whose best threshold has the highest F1 on train words.
+///
+/// # Errors
+/// Labels and latents differ in length.
+pub fn by_sparse_probe(latents: &SparseLatents, train: &Labelled) -> Result<Vec<LatentProbe>> {
+    let labels = Labels::new(&train.y, train.classes)?;
+    let columns = latents.columns();
+    let mut best = vec![LatentProbe { latent: 0, threshold: 0.0, f1: -1.0 }; train.classes];
+    for latent in 0..columns.width() {
+        let (rows, values) = columns.latent(latent);
+        let entries: Vec<(usize, f32)> = rows.iter().map(|&r| r as usize).zip(values.iter().copied()).collect();
+        for (best, score) in best.iter_mut().zip(best_thresholds(&entries, &labels)?) {
+            if let Some(score) = score
+                && score.best.f1() > best.f1
+            {
+                *best = LatentProbe { latent: latent as u32, threshold: score.threshold, f1: score.best.f1() };
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// Effect of removing one latent from one word.
+#[derive(Clone, Copy, Debug)]
+pub struct SingleEffect {
+    /// Row of the capture.
+    pub row: usize,
+    /// The latent.
+    pub latent: u32,
+    /// Fall of the letter log-odds, nats; positive where the latent supports the right letter.
+    pub effect: f64,
+}
+
+/// Exact single-latent ablation: every active latent of every captured row is set to zero alone,
+/// the SAE's error kept (Chanin et al. 2024, appendix A.4).
+///
+/// `letters`: alphabet index of each row's letter; `clean`: unedited logits.
+///
+/// # Errors
+/// The model refuses a run.
+pub fn single_effects(
+    stage: &Stage<'_>,
+    capture: &Capture,
+    side: &SaeSide<'_>,
+    latents: &SparseLatents,
+    letters: &[usize],
+    clean: &[LetterLogits],
+) -> Result<Vec<SingleEffect>> {
+    if latents.rows() != capture.rows.len() || letters.len() != capture.rows.len() || clean.len() != letters.len() {
+        return Err(AblationError::Edit("latents, letters and capture have different numbers of rows".to_owned()));
+    }
+    // Bounds the memory of edited vectors; a chunk still fills every thread many times over.
+    const EDITS_AT_ONCE: usize = 1 << 14;
+    let edits: Vec<(usize, u32, f32)> = (0..latents.rows())
+        .flat_map(|row| {
+            let (index, value) = latents.row(row);
+            index.iter().zip(value).map(move |(&j, &z)| (row, j, z))
+        })
+        .filter(|(_, _, z)| *z != 0.0)
+        .collect();
+    let mut out = Vec::with_capacity(edits.len());
+    for part in edits.chunks(EDITS_AT_ONCE) {
+        let rows: Vec<usize> = part.iter().map(|e| e.0).collect();
+        let mut vectors = Vec::with_capacity(part.len() * capture.d());
+        for &(row, latent, z) in part {
+            vectors.extend(capture.site(row).iter().zip(side.sae.decoder_row(latent as usize)).map(|(x, w)| x - z * w));
+        }
+        let logits = stage.edited_logits(capture, &rows, &vectors)?;
+        for (&(row, latent, _), logits) in part.iter().zip(&logits) {
+            let effect = log_odds(&clean[row], letters[row]) - log_odds(logits, letters[row]);
+            out.push(SingleEffect { row, latent, effect });
+        }
+    }
+    Ok(out)
+}
+
+/// Latents of each class by falling total effect on that class's words; only supporting ones.
+#[must_use]
+pub fn rank_by_effect(effects: &[SingleEffect], class_of: &[usize], classes: usize, width: usize) -> Vec<Vec<u32>> {
+    let mut sums = vec![vec![0.0; width]; classes];
+    for effect in effects {
+        sums[class_of[effect.row]][effect.latent as usize] += effect.effect;
+    }
+    sums.iter()
+        .map(|sums| {
+            let mut order: Vec<u32> = (0..width as u32).filter(|&j| sums[j as usize] > 0.0).collect();
+            order.sort_by(|&a, &b| sums[b as usize].total_cmp(&sums[a as usize]).then(a.cmp(&b)));
+            order
+        })
+        .collect()
+}
+
+/// Latents that split a letter beside its main one: precision at least .8 and firing on at least
+/// 3 % of the letter's train words (the partition rule of the gap accounting).
+#[must_use]
+pub fn split_latents(latents: &SparseLatents, train: &Labelled, main: &[u32]) -> Vec<Vec<u32>> {
+    const PRECISION: f64 = 0.8;
+    const COVERAGE: f64 = 0.03;
+    let width = latents.width();
+    let mut fires = vec![vec![0u32; width]; train.classes];
+    let mut all = vec![0u32; width];
+    let mut words = vec![0u32; train.classes];
+    for row in 0..train.n() {
+        words[train.y[row]] += 1;
+        let (index, value) = latents.row(row);
+        for (&latent, _) in index.iter().zip(value).filter(|(_, v)| **v > 0.0) {
+            fires[train.y[row]][latent as usize] += 1;
+            all[latent as usize] += 1;
+        }
+    }
+    (0..train.classes)
+        .map(|class| {
+            let splits = |latent: &u32| {
+                let n = f64::from(fires[class][*latent as usize]);
+                *latent != main[class]
+                    && n >= PRECISION * f64::from(all[*latent as usize]).max(1.0)
+                    && n >= COVERAGE * f64::from(words[class])
+            };
+            (0..width as u32).filter(splits).collect()
+        })
+        .collect()
+}

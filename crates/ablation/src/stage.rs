@@ -1,0 +1,269 @@
+//! Prompts made ready for many partial runs: prefixes cached, suffixes captured, edits batched.
+//!
+//! An edit at the query word of layer `l` changes only positions from the word on in the layers
+//! above, so the examples before it are run once per example set, the suffix up to `l` once per
+//! prompt, and every edit re-runs a handful of positions through the upper layers. Deliberately
+//! absent: what an edit is (see [`crate::Editor`]) and whether its effect is good.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use model_runner::{Keep, PrefixCache, Transformer, Unembedding};
+use rayon::prelude::*;
+
+use crate::effects::LetterLogits;
+use crate::error::{AblationError, Result};
+
+/// One prompt: an example set and the tokens from the query word on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Index of the example set.
+    pub set: usize,
+    /// Tokens from the query word to the end.
+    pub suffix: Vec<u32>,
+}
+
+/// Prompts with their prefixes run.
+pub struct Stage<'a> {
+    model: &'a Transformer,
+    items: Vec<Item>,
+    prefixes: Prefixes,
+    letters: Unembedding,
+    seq: usize,
+}
+
+/// Most memory that kept prefixes may take; beyond it each chunk runs its own prefix.
+const PREFIX_BYTES: usize = 2 << 30;
+
+/// Keys and values of the example sets.
+enum Prefixes {
+    /// Run once and kept.
+    Kept(Vec<PrefixCache>),
+    /// Run again by each chunk: with fresh examples per word there are too many to keep.
+    OnDemand(Vec<Vec<u32>>),
+}
+
+impl Prefixes {
+    fn new(model: &Transformer, ids: &[Vec<u32>]) -> Result<Self> {
+        let config = model.config();
+        let per_token = 8 * config.layers * config.kv_heads * config.head_dim;
+        let tokens: usize = ids.iter().map(Vec::len).sum();
+        if tokens.saturating_mul(per_token) > PREFIX_BYTES {
+            return Ok(Self::OnDemand(ids.to_vec()));
+        }
+        let kept = ids.par_iter().map(|ids| model.prefix(ids, config.layers, None));
+        Ok(Self::Kept(kept.collect::<std::result::Result<Vec<_>, _>>()?))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Kept(kept) => kept.len(),
+            Self::OnDemand(ids) => ids.len(),
+        }
+    }
+
+    fn get(&self, model: &Transformer, set: usize) -> Result<Cow<'_, PrefixCache>> {
+        match self {
+            Self::Kept(kept) => Ok(Cow::Borrowed(&kept[set])),
+            Self::OnDemand(ids) => Ok(Cow::Owned(model.prefix(&ids[set], model.config().layers, None)?)),
+        }
+    }
+}
+
+/// The stream leaving one layer at every suffix position of some prompts.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The layer that it leaves.
+    pub layer: usize,
+    /// Item of each row.
+    pub rows: Vec<usize>,
+    d: usize,
+    seq: usize,
+    /// `[rows, seq, d_model]`.
+    stream: Vec<f32>,
+}
+
+impl Capture {
+    /// Width of the stream.
+    #[must_use]
+    pub fn d(&self) -> usize {
+        self.d
+    }
+
+    /// The vector at the query word of a row, `[d_model]`.
+    #[must_use]
+    pub fn site(&self, row: usize) -> &[f32] {
+        &self.stream[row * self.seq * self.d..][..self.d]
+    }
+
+    /// All site vectors, `[rows, d_model]`.
+    #[must_use]
+    pub fn sites(&self) -> Vec<f32> {
+        (0..self.rows.len()).flat_map(|row| self.site(row).iter().copied()).collect()
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// Runs each example set's prefix (`prefixes`, token ids with the start token) through all
+    /// layers. `answers`: the 26 answer tokens.
+    ///
+    /// # Errors
+    /// There are no prompts, suffixes differ in length, a set does not exist, or the model refuses.
+    pub fn new(
+        model: &'a Transformer,
+        prefixes: &[Vec<u32>],
+        items: Vec<Item>,
+        answers: &[u32; 26],
+    ) -> Result<Self> {
+        let seq = items.first().map_or(0, |item| item.suffix.len());
+        if seq == 0 || items.iter().any(|item| item.suffix.len() != seq || item.set >= prefixes.len()) {
+            return Err(AblationError::Edit(
+                "prompts need suffixes of one length and existing example sets, and at least one prompt".to_owned(),
+            ));
+        }
+        let layers = model.config().layers;
+        model.warm(0..layers)?;
+        let prefixes = Prefixes::new(model, prefixes)?;
+        Ok(Self { letters: model.unembedding(answers)?, model, items, prefixes, seq })
+    }
+
+    /// The prompts.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Transformer {
+        self.model
+    }
+
+    /// Rows grouped by example set, in chunks that one thread runs at a time.
+    fn chunks(&self, sets: impl Iterator<Item = usize>) -> Vec<(usize, Vec<usize>)> {
+        let mut by_set: Vec<Vec<usize>> = vec![Vec::new(); self.prefixes.len()];
+        for (row, set) in sets.enumerate() {
+            by_set[set].push(row);
+        }
+        let size = self.model.chunk_size(self.seq);
+        by_set
+            .iter()
+            .enumerate()
+            .flat_map(|(set, rows)| rows.chunks(size).map(move |chunk| (set, chunk.to_vec())))
+            .collect()
+    }
+
+    /// The vector at the query word after `layer`, of every prompt: `[items, d_model]`.
+    ///
+    /// # Errors
+    /// The layer does not exist.
+    pub fn site_vectors(&self, layer: usize) -> Result<Vec<f32>> {
+        // Captures are cut to the word's position a block at a time: the suffix streams of a whole
+        // vocabulary would not fit for a large model.
+        const BLOCK: usize = 1 << 13;
+        let all: Vec<usize> = (0..self.items.len()).collect();
+        let mut sites = Vec::with_capacity(all.len() * self.model.config().hidden_size);
+        for block in all.chunks(BLOCK) {
+            for capture in self.capture(&[layer], Some(block))? {
+                sites.extend(capture.sites());
+            }
+        }
+        Ok(sites)
+    }
+
+    /// Runs `items` (all when `None`) up to each of `layers` and keeps the suffix stream.
+    ///
+    /// # Errors
+    /// A layer does not exist.
+    pub fn capture(&self, layers: &[usize], items: Option<&[usize]>) -> Result<Vec<Capture>> {
+        let d = self.model.config().hidden_size;
+        let all: Vec<usize> = (0..self.items.len()).collect();
+        let items = items.unwrap_or(&all);
+        let mut order: Vec<usize> = layers.to_vec();
+        order.sort_unstable();
+        order.dedup();
+        let last = order.last().copied().unwrap_or_default();
+        let chunks = self.chunks(items.iter().map(|&item| self.items[item].set));
+        let run = |(set, rows): &(usize, Vec<usize>)| -> Result<Vec<Vec<f32>>> {
+            let ids: Vec<u32> = rows.iter().flat_map(|&row| self.items[items[row]].suffix.iter().copied()).collect();
+            let prefix = self.prefixes.get(self.model, *set)?;
+            let mut x = self.model.embed(&ids)?;
+            let mut from = 0;
+            let mut kept = Vec::with_capacity(order.len());
+            for &layer in &order {
+                x = self.model.run(x, rows.len(), from..layer + 1, Some(&*prefix), Keep::All)?;
+                from = layer + 1;
+                if from <= last {
+                    kept.push(x.clone());
+                } else {
+                    kept.push(std::mem::take(&mut x));
+                }
+            }
+            Ok(kept)
+        };
+        let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
+        let width = self.seq * d;
+        let mut captures: Vec<Capture> = order
+            .iter()
+            .map(|&layer| Capture { layer, rows: items.to_vec(), d, seq: self.seq, stream: vec![0.0; items.len() * width] })
+            .collect();
+        for ((_, rows), kept) in chunks.iter().zip(done) {
+            for (capture, stream) in captures.iter_mut().zip(kept) {
+                for (&row, from) in rows.iter().zip(stream.chunks_exact(width)) {
+                    capture.stream[row * width..(row + 1) * width].copy_from_slice(from);
+                }
+            }
+        }
+        Ok(captures)
+    }
+
+    /// Letter logits of the captured prompts, unedited.
+    ///
+    /// # Errors
+    /// The model refuses the run.
+    pub fn clean_logits(&self, capture: &Capture) -> Result<Vec<LetterLogits>> {
+        let rows: Vec<usize> = (0..capture.rows.len()).collect();
+        self.edited_logits(capture, &rows, &capture.sites())
+    }
+
+    /// Letter logits after replacing the site vector of captured rows.
+    ///
+    /// # Shapes
+    /// - `rows`: `[edits]`, rows of the capture, repeats allowed
+    /// - `vectors`: `[edits, d_model]`, what stands at the query word instead
+    /// - returns: `[edits]` of 26 logits
+    ///
+    /// # Errors
+    /// Sizes disagree, or the model refuses the run.
+    pub fn edited_logits(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<LetterLogits>> {
+        let d = capture.d;
+        if vectors.len() != rows.len() * d || rows.iter().any(|&row| row >= capture.rows.len()) {
+            return Err(AblationError::Edit(format!(
+                "{} edited values for {} rows of width {d}",
+                vectors.len(),
+                rows.len()
+            )));
+        }
+        let layers: Range<usize> = capture.layer + 1..self.model.config().layers;
+        let width = self.seq * d;
+        let chunks = self.chunks(rows.iter().map(|&row| self.items[capture.rows[row]].set));
+        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<Vec<f32>> {
+            let mut x = Vec::with_capacity(edits.len() * width);
+            for &edit in edits {
+                x.extend_from_slice(&vectors[edit * d..(edit + 1) * d]);
+                x.extend_from_slice(&capture.stream[rows[edit] * width + d..(rows[edit] + 1) * width]);
+            }
+            let prefix = self.prefixes.get(self.model, *set)?;
+            let last = self.model.run(x, edits.len(), layers.clone(), Some(&*prefix), Keep::Last)?;
+            Ok(self.model.logits(&last, &self.letters))
+        };
+        let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
+        let mut out = vec![[0.0; 26]; rows.len()];
+        for ((_, edits), logits) in chunks.iter().zip(done) {
+            for (&edit, row) in edits.iter().zip(logits.chunks_exact(26)) {
+                out[edit].copy_from_slice(row);
+            }
+        }
+        Ok(out)
+    }
+}

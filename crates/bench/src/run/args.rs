@@ -1,0 +1,120 @@
+//! What `bench run` can be told.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use crate::progress::Mode;
+
+/// How in-context examples are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Icl {
+    /// A few sets of examples shared by many words: their prefix is run once.
+    Shared,
+    /// New examples for every word, as in the paper.
+    Fresh,
+}
+
+/// Run the first-letter benchmark.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArgs {
+    /// Model folder (config.json, tokenizer.json, safetensors) [default: the embedded model].
+    #[arg(long, value_name = "DIR", help_heading = "What is measured")]
+    pub(crate) model: Option<PathBuf>,
+    /// SAE folder (cfg.json, sae_weights.safetensors); repeat for several [default: the shipped panel].
+    #[arg(long, value_name = "DIR", help_heading = "What is measured")]
+    pub(crate) sae: Vec<PathBuf>,
+    /// Layer whose `hook_resid_post` is edited [default: the one the SAEs were trained on].
+    #[arg(long, value_name = "L", help_heading = "What is measured")]
+    pub(crate) layer: Option<usize>,
+    /// Letters, such as `a,b,s-z` [default: all with enough words].
+    #[arg(long, value_name = "LIST", help_heading = "What is measured")]
+    pub(crate) letters: Option<String>,
+    /// JSON list of held-out words; every other word trains probes [default: a seeded 80/20 split].
+    #[arg(long, value_name = "FILE", help_heading = "What is measured")]
+    pub(crate) held_out: Option<PathBuf>,
+
+    /// Test words per letter.
+    #[arg(long, default_value_t = 20, value_name = "N", help_heading = "How much")]
+    pub(crate) words: usize,
+    /// Train words per letter on which latents are chosen by effect.
+    #[arg(long, default_value_t = 16, value_name = "N", help_heading = "How much")]
+    pub(crate) select_words: usize,
+    /// Words of each other letter on which an edit's damage is measured.
+    #[arg(long, default_value_t = 2, value_name = "N", help_heading = "How much")]
+    pub(crate) off_target: usize,
+    /// Most train words for the probes.
+    #[arg(long, default_value_t = 40_000, value_name = "N", help_heading = "How much")]
+    pub(crate) probe_words: usize,
+    /// In-context examples per prompt.
+    #[arg(long, default_value_t = 10, value_name = "N", help_heading = "How much")]
+    pub(crate) examples: usize,
+    /// How examples are drawn.
+    #[arg(long, value_enum, default_value = "shared", help_heading = "How much")]
+    pub(crate) icl: Icl,
+    /// Shared example sets.
+    #[arg(long, default_value_t = 8, value_name = "N", help_heading = "How much")]
+    pub(crate) icl_sets: usize,
+    /// Draws of each random arm.
+    #[arg(long, default_value_t = 4, value_name = "N", help_heading = "How much")]
+    pub(crate) random_draws: usize,
+    /// Bootstrap replicates.
+    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "How much")]
+    pub(crate) replicates: usize,
+    /// Cap on test and selection words per letter, for a quick look; recorded as a limited run.
+    #[arg(long, value_name = "N", help_heading = "How much")]
+    pub(crate) limit: Option<usize>,
+
+    /// The one seed; every draw derives its own from it.
+    #[arg(long, default_value_t = 0, help_heading = "How it runs")]
+    pub(crate) seed: u64,
+    /// Folder of records; finished units in it are not run again.
+    #[arg(long, default_value = "runs", value_name = "DIR", help_heading = "How it runs")]
+    pub(crate) out: PathBuf,
+    /// Run units again that are already finished.
+    #[arg(long, help_heading = "How it runs")]
+    pub(crate) rerun: bool,
+    /// Threads [default: all].
+    #[arg(long, value_name = "N", help_heading = "How it runs")]
+    pub(crate) threads: Option<usize>,
+    /// Device: `flex` (CPU).
+    #[arg(long, default_value = "flex", help_heading = "How it runs")]
+    pub(crate) device: String,
+    /// Progress on stderr.
+    #[arg(long, value_enum, default_value = "auto", help_heading = "How it runs")]
+    pub(crate) progress: Mode,
+    /// Format of the tables on stdout: term, md, csv, latex or json.
+    #[arg(long, default_value = "term", help_heading = "How it runs")]
+    pub(crate) format: report::Format,
+}
+
+impl RunArgs {
+    /// Test words per letter after `--limit`.
+    pub(crate) fn test_cap(&self) -> usize {
+        self.limit.map_or(self.words, |limit| limit.min(self.words))
+    }
+
+    /// Selection words per letter after `--limit`.
+    pub(crate) fn select_cap(&self) -> usize {
+        self.limit.map_or(self.select_words, |limit| limit.min(self.select_words))
+    }
+
+    /// Every number that can change a result.
+    pub(crate) fn settings(&self) -> BTreeMap<String, Value> {
+        let icl = if self.icl == Icl::Shared { "shared" } else { "fresh" };
+        let pairs = [
+            ("words", json!(self.words)),
+            ("select_words", json!(self.select_words)),
+            ("off_target", json!(self.off_target)),
+            ("probe_words", json!(self.probe_words)),
+            ("examples", json!(self.examples)),
+            ("icl", json!(icl)),
+            ("icl_sets", json!(self.icl_sets)),
+            ("random_draws", json!(self.random_draws)),
+            ("replicates", json!(self.replicates)),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! `bench run`: plan, shared site, units, records, words.
+
+mod args;
+mod env;
+mod plan;
+mod show;
+mod site;
+mod summary;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use ablation::EffectRow;
+use model_runner::Transformer;
+use store::{Draft, Record, Spec, Stage as TimedStage, Store, Timing, Writer};
+
+pub(crate) use args::RunArgs;
+use plan::Plan;
+use site::{Site, Stages};
+use unit::Unit;
+
+use crate::failure;
+use crate::progress::Progress;
+
+/// How long to wait for another process that writes the same folder.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// Runs every unit that has no finished record, then shows all of them. Returns the exit code.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    let started = Instant::now();
+    let plan = Plan::new(args)?;
+    let units: Vec<(String, Spec)> = std::iter::once(("directions".to_owned(), plan.directions.clone()))
+        .chain(plan.saes.iter().map(|sae| (sae.id.clone(), plan.sae_spec(sae))))
+        .collect();
+    let finished = |spec: &Spec| -> anyhow::Result<Option<Record>> {
+        if args.rerun { Ok(None) } else { Ok(Store::open(&args.out).find(&spec.key()?)?) }
+    };
+    let mut records: BTreeMap<String, Record> = BTreeMap::new();
+    for (id, spec) in &units {
+        if let Some(record) = finished(spec)? {
+            records.insert(id.clone(), record);
+        }
+    }
+    let progress = Progress::new(args.progress, 4 + (units.len() - records.len()) as u64);
+    let mut failed = plan.unreadable.clone();
+    if records.len() == units.len() {
+        progress.finish();
+        eprintln!("all {} units are done in `{}`; `--rerun` runs them again", units.len(), args.out.display());
+    } else {
+        let missing = units.iter().filter(|(id, _)| !records.contains_key(id)).count();
+        progress.say(&format!("{missing} of {} units to run, records go to `{}`", units.len(), args.out.display()));
+        run_missing(args, &plan, &units, &mut records, &mut failed, &progress)?;
+        progress.finish();
+        eprintln!("finished in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    let reference = &records["directions"];
+    let saes: Vec<&Record> = plan.saes.iter().filter_map(|sae| records.get(&sae.id)).collect();
+    print!("{}", show::tables(reference, &saes, args.format)?);
+    for line in show::conclusion(reference, &saes)? {
+        eprintln!("{line}");
+    }
+    for warning in show::warnings(reference, &saes) {
+        eprintln!("{warning}");
+    }
+    for (id, reason) in &failed {
+        eprintln!("failed: `{id}`: {reason}");
+    }
+    Ok(if failed.is_empty() { failure::DONE } else { failure::SOME_FAILED })
+}
+
+fn run_missing(
+    args: &RunArgs,
+    plan: &Plan,
+    units: &[(String, Spec)],
+    records: &mut BTreeMap<String, Record>,
+    failed: &mut Vec<(String, String)>,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let writer = Writer::open(&args.out, LOCK_WAIT)?;
+    let begun = Instant::now();
+    progress.doing("running prefixes");
+    let model = Transformer::open(&plan.model_dir)?;
+    let stages = Stages::new(&model, plan)?;
+    progress.done(&format!("ran {} example sets", plan.train.prefixes.len() + plan.test.prefixes.len()));
+    let site = Site::new(plan, &stages, progress)?;
+    let bench = site.bench(plan, &stages)?;
+    let setup = begun.elapsed().as_secs_f64();
+    for (id, spec) in units {
+        if records.contains_key(id) {
+            continue;
+        }
+        progress.doing(id);
+        let unit_begun = Instant::now();
+        let outcome = match plan.saes.iter().find(|sae| sae.id == *id) {
+            Some(input) => unit::sae(args, plan, &site, &stages, &bench, input, &records["directions"]),
+            None => unit::directions(args, plan, &site, &stages, &bench),
+        };
+        let timing = |rows: usize| Timing {
+            started: store::rfc3339(std::time::SystemTime::now()),
+            wall_s: unit_begun.elapsed().as_secs_f64(),
+            stages: vec![
+                TimedStage { name: "setup, shared by all units of this call".to_owned(), seconds: setup, count: 1 },
+                TimedStage { name: "unit".to_owned(), seconds: unit_begun.elapsed().as_secs_f64(), count: rows as u64 },
+            ],
+            tokens: (rows * plan.test.suffix_len()) as u64,
+            peak_rss_bytes: env::peak_rss(),
+        };
+        match outcome {
+            Ok(unit) => {
+                let timing = timing(unit.rows.len());
+                let record = keep(&writer, plan, &site, spec, unit, timing)?;
+                progress.done(&format!("{id}: {:.1} s", unit_begun.elapsed().as_secs_f64()));
+                records.insert(id.clone(), record);
+            }
+            // Without the reference arms nothing else can be read.
+            Err(error) if id == "directions" || plan.saes.len() == 1 => return Err(error),
+            Err(error) => {
+                let reason = format!("{error:#}");
+                writer.put(Draft::failed(spec.clone(), env::here(), timing(0), reason.clone()), None)?;
+                progress.done(&format!("{id}: failed"));
+                failed.push((id.clone(), reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a unit's rows and then its record.
+fn keep(writer: &Writer, plan: &Plan, site: &Site, spec: &Spec, unit: Unit, timing: Timing) -> anyhow::Result<Record> {
+    let mut rows = writer.rows::<EffectRow>(spec)?;
+    for row in &unit.rows {
+        rows.write(row)?;
+    }
+    let mut draft = Draft::finished(spec.clone(), env::here(), timing);
+    draft.warnings = plan.warnings.iter().chain(&site.warnings).cloned().chain(unit.summary.warnings).collect();
+    draft.summary = unit.summary.values;
+    draft.letters = unit.summary.letters;
+    draft.tables = unit.summary.tables;
+    Ok(writer.put(draft, Some(rows.finish()?))?)
+}

@@ -1,0 +1,290 @@
+//! From arguments to prompts and specs: everything that needs no forward pass.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use model_runner::{HookName, ModelConfig, Tokenizer};
+use rand::seq::SliceRandom;
+use sae::Sae;
+use stats::seed::rng;
+use store::{ModelSpec, SaeSpec, SiteSpec, Spec, Warning};
+use tasks::{
+    AnswerTokens, IclPlan, IclRequest, Letter, OffTargetRequest, PromptSet, SelectionRequest, Split, Template, Vocabulary,
+    build_prompts, draw_icl, off_target, parse_letters, select_words, vocabulary,
+};
+
+use super::args::{Icl, RunArgs};
+use crate::{embedded, failure};
+
+/// Version of the formulas; raised when one changes.
+const METRIC_VERSION: u32 = 1;
+
+/// Fewest test words for a letter to take part.
+const FEWEST_WORDS: usize = 2;
+
+/// One autoencoder of a run.
+pub(crate) struct SaeInput {
+    pub(crate) id: String,
+    pub(crate) path: PathBuf,
+    pub(crate) spec: SaeSpec,
+}
+
+/// What will be run.
+pub(crate) struct Plan {
+    pub(crate) model_dir: PathBuf,
+    pub(crate) layer: usize,
+    pub(crate) hook: String,
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) answers: AnswerTokens,
+    /// Letters that take part, in order; a class is an index into them.
+    pub(crate) letters: Vec<Letter>,
+    pub(crate) train: PromptSet,
+    pub(crate) test: PromptSet,
+    /// Vocabulary indices, by class.
+    pub(crate) select_words: Vec<Vec<usize>>,
+    /// Vocabulary indices, by class.
+    pub(crate) test_words: Vec<Vec<usize>>,
+    /// Vocabulary indices of other letters' words, by class.
+    pub(crate) off_target: Vec<Vec<usize>>,
+    pub(crate) warnings: Vec<Warning>,
+    /// Spec of the unit without an SAE.
+    pub(crate) directions: Spec,
+    pub(crate) saes: Vec<SaeInput>,
+    /// SAEs that could not be read, with the reason.
+    pub(crate) unreadable: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Reads configuration, tokenizer and SAE headers and draws all words and prompts.
+    pub(crate) fn new(args: &RunArgs) -> anyhow::Result<Self> {
+        if args.device != "flex" {
+            model_runner::device(&args.device)?;
+        }
+        let embedded_model = args.model.is_none();
+        let model_dir = match &args.model {
+            Some(dir) => dir.clone(),
+            None => embedded::folder()?.join("model"),
+        };
+        if !model_dir.is_dir() {
+            return Err(failure::input(format!(
+                "`--model {}` is not a folder\nhint: give a checkpoint folder with config.json, tokenizer.json and safetensors",
+                model_dir.display()
+            )));
+        }
+        let config = ModelConfig::read(&model_dir.join("config.json"))?;
+        let (saes, unreadable) = read_saes(args, embedded_model)?;
+        let layer = choose_layer(args, embedded_model, &config, &saes)?;
+        let hook = HookName::resid_post(layer).to_string();
+        let tokenizer = Tokenizer::open(&model_dir, config.bos_token_id)?;
+        let vocabulary = vocabulary(&tokenizer)?;
+        let answers = AnswerTokens::new(&tokenizer)?;
+        let split = split(args, embedded_model, &model_dir, &vocabulary)?;
+        let mut warnings = Vec::new();
+
+        let mut draw = Draw { args, vocabulary: &vocabulary, tokenizer: &tokenizer, warnings: &mut warnings };
+        let mut train_part = split.train.clone();
+        train_part.shuffle(&mut rng(args.seed, "run/probe-words"));
+        train_part.truncate(args.probe_words);
+        train_part.sort_unstable();
+        let train = draw.prompts(&train_part, &split.train, "train")?;
+        let test = draw.prompts(&split.test, &split.test, "test")?;
+        let (letters, test_words) = draw.select(&test, args.test_cap(), args.letters.as_deref(), "test")?;
+        let (select_letters, select_words) = draw.select(&train, args.select_cap(), None, "select")?;
+        let by_letter: BTreeMap<Letter, Vec<usize>> = select_letters.into_iter().zip(select_words).collect();
+        let (letters, test_words): (Vec<Letter>, Vec<Vec<usize>>) =
+            letters.into_iter().zip(test_words).filter(|(letter, _)| by_letter.contains_key(letter)).unzip();
+        let select_words = letters.iter().map(|letter| by_letter[letter].clone()).collect();
+        let pool: Vec<usize> = test_words.iter().flatten().copied().collect();
+        let request = OffTargetRequest { vocabulary: &vocabulary, pool: &pool, letters: &letters, per_letter: args.off_target, seed: args.seed };
+        let off = off_target(&request)?;
+        if let Some(limit) = args.limit {
+            warnings.push(Warning::LimitedRun { used: limit as u64, available: args.words as u64 });
+        }
+
+        let names = |indices: &[usize]| indices.iter().map(|&i| vocabulary.words[i].text.as_str()).collect::<Vec<_>>().join("\n");
+        let words_hash = store::Blake3::of(format!("{}\n\n{}", names(&split.train), names(&split.test)).as_bytes());
+        let prompts_hash = store::Blake3::of(format!("{}{}", train.hash(), test.hash()).as_bytes());
+        let id = if embedded_model { "embedded".to_owned() } else { folder_name(&model_dir) };
+        let directions = Spec {
+            task: "first-letter".to_owned(),
+            metric_version: METRIC_VERSION,
+            model: ModelSpec {
+                id,
+                family: config.family.clone(),
+                hash: model_hash(&model_dir)?,
+                tokenizer_hash: checkpoint::content_hash(&model_dir.join("tokenizer.json"))?,
+            },
+            site: SiteSpec { hook: hook.clone() },
+            sae: None,
+            arms: super::unit::DIRECTION_ARMS.iter().map(ToString::to_string).collect(),
+            letters: letters.iter().map(|letter| letter.lower()).collect(),
+            words_hash: words_hash.to_string(),
+            prompts_hash: prompts_hash.to_string(),
+            seed: args.seed,
+            dtype: "f32".to_owned(),
+            device: args.device.clone(),
+            limit: args.limit.map(|limit| limit as u64),
+            settings: args.settings(),
+        };
+        let off_target = off.into_iter().map(|off| off.words).collect();
+        Ok(Self {
+            model_dir,
+            layer,
+            hook,
+            answers,
+            letters,
+            train,
+            test,
+            select_words,
+            test_words,
+            off_target,
+            warnings,
+            directions,
+            saes,
+            unreadable,
+            vocabulary,
+        })
+    }
+
+    /// Spec of the unit of one SAE.
+    pub(crate) fn sae_spec(&self, sae: &SaeInput) -> Spec {
+        Spec {
+            sae: Some(sae.spec.clone()),
+            arms: super::unit::sae_arm_names(),
+            ..self.directions.clone()
+        }
+    }
+
+    /// Class of a vocabulary word, if its letter takes part.
+    pub(crate) fn class_of(&self, word: usize) -> Option<usize> {
+        let letter = self.vocabulary.words[word].letter;
+        self.letters.iter().position(|&l| l == letter)
+    }
+}
+
+/// Draws of words and prompts.
+struct Draw<'a> {
+    args: &'a RunArgs,
+    vocabulary: &'a Vocabulary,
+    tokenizer: &'a Tokenizer,
+    warnings: &'a mut Vec<Warning>,
+}
+
+impl Draw<'_> {
+    fn prompts(&mut self, words: &[usize], pool: &[usize], purpose: &str) -> anyhow::Result<PromptSet> {
+        let template = Template::verbose();
+        let plan = match self.args.icl {
+            Icl::Shared => IclPlan::Shared { sets: self.args.icl_sets, prompts_per_word: 1 },
+            Icl::Fresh => IclPlan::Fresh { prompts_per_word: 1 },
+        };
+        let request = IclRequest {
+            vocabulary: self.vocabulary,
+            template: &template,
+            words,
+            pool,
+            examples: self.args.examples,
+            plan,
+            seed: self.args.seed,
+            purpose,
+        };
+        let set = build_prompts(self.tokenizer, &template, self.vocabulary, draw_icl(&request)?)?;
+        if let Some(first) = set.report.dropped.first() {
+            self.warnings.push(Warning::DroppedWords {
+                dropped: set.report.dropped.len() as u64,
+                total: set.report.words as u64,
+                reason: format!("for example `{}` in the {purpose} prompts: {:?}", first.text, first.reason),
+            });
+        }
+        Ok(set)
+    }
+
+    fn select(&mut self, prompts: &PromptSet, cap: usize, letters: Option<&str>, purpose: &str) -> anyhow::Result<(Vec<Letter>, Vec<Vec<usize>>)> {
+        let part: Vec<usize> = prompts.prompts.iter().map(|prompt| prompt.word).collect();
+        let asked = letters.map(parse_letters).transpose()?;
+        let request = SelectionRequest {
+            vocabulary: self.vocabulary,
+            part: &part,
+            per_letter: cap,
+            minimum: FEWEST_WORDS,
+            letters: asked.as_deref(),
+            seed: self.args.seed,
+            purpose,
+        };
+        let selection = select_words(&request)?;
+        if !selection.dropped.is_empty() {
+            let letters = selection.dropped.iter().map(|d| d.letter.lower()).collect();
+            self.warnings.push(Warning::NoWordsForLetter { letters });
+        }
+        Ok(selection.letters.into_iter().unzip())
+    }
+}
+
+fn split(args: &RunArgs, embedded_model: bool, model_dir: &Path, vocabulary: &Vocabulary) -> anyhow::Result<Split> {
+    let shipped = model_dir.join("held_out_words.json");
+    let file = match &args.held_out {
+        Some(file) => Some(file.clone()),
+        None if embedded_model => Some(shipped),
+        None => None,
+    };
+    let Some(file) = file else { return Ok(Split::stratified(vocabulary, args.seed)?) };
+    let words: Vec<String> = checkpoint::read_json(&file)?;
+    Split::from_test_words(vocabulary, &words).with_context(|| format!("reading `{}`", file.display()))
+}
+
+fn choose_layer(args: &RunArgs, embedded_model: bool, config: &ModelConfig, saes: &[SaeInput]) -> anyhow::Result<usize> {
+    let trained: Vec<usize> =
+        saes.iter().filter_map(|sae| HookName::parse(&sae.spec.hook, config.layers).ok()).map(|hook| hook.layer).collect();
+    let layer = match (args.layer, trained.first()) {
+        (Some(layer), _) => layer,
+        (None, Some(&layer)) if trained.iter().all(|&other| other == layer) => layer,
+        (None, Some(_)) => return Err(failure::usage("the SAEs were trained on different layers\nhint: choose one with `--layer L`")),
+        (None, None) if embedded_model => embedded::LAYER,
+        (None, None) => return Err(failure::usage("no SAE names a layer of this model\nhint: choose one with `--layer L`")),
+    };
+    if layer >= config.layers {
+        return Err(failure::usage(format!(
+            "`--layer {layer}`: the model has {} layers, 0 to {}",
+            config.layers,
+            config.layers - 1
+        )));
+    }
+    Ok(layer)
+}
+
+/// Opens every SAE once for its hash and shape; one that cannot be read fails alone.
+fn read_saes(args: &RunArgs, embedded_model: bool) -> anyhow::Result<(Vec<SaeInput>, Vec<(String, String)>)> {
+    let paths = if args.sae.is_empty() && embedded_model { embedded::saes()? } else { args.sae.clone() };
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for path in paths {
+        let id = folder_name(&path);
+        match Sae::open(&path) {
+            Ok(sae) => {
+                let config = sae.config();
+                let architecture = config.metadata.training_architecture().unwrap_or(config.architecture.name());
+                let spec = SaeSpec {
+                    id: id.clone(),
+                    hash: checkpoint::content_hash(&path.join("sae_weights.safetensors"))?,
+                    architecture: architecture.to_owned(),
+                    hook: config.metadata.hook_name().unwrap_or("unknown").to_owned(),
+                    width: config.d_sae as u64,
+                };
+                good.push(SaeInput { id, path, spec });
+            }
+            Err(error) if args.sae.len() == 1 => return Err(error.into()),
+            Err(error) => bad.push((id, error.to_string())),
+        }
+    }
+    Ok((good, bad))
+}
+
+fn folder_name(path: &Path) -> String {
+    let name = path.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    name.unwrap_or_else(|| path.display().to_string())
+}
+
+/// Hash of weights and configuration together.
+fn model_hash(dir: &Path) -> anyhow::Result<String> {
+    let parts = format!("{}{}", checkpoint::content_hash(dir)?, checkpoint::content_hash(&dir.join("config.json"))?);
+    Ok(store::Blake3::of(parts.as_bytes()).to_string())
+}

@@ -1,0 +1,223 @@
+//! The shared, expensive part of a run: prefixes, captures and directions, once for all SAEs.
+
+use ablation::effects::{LetterLogits, top_letter};
+use ablation::layers::{PairEffect, WordPair, patch_pairs};
+use ablation::{Bench, Capture, Directions, Item, Labelled, Pair, Stage, arms};
+use linear_probe::metrics::Evaluation;
+use model_runner::Transformer;
+use rand::seq::IndexedRandom;
+use stats::seed::rng;
+use store::Warning;
+use tasks::PromptSet;
+
+use super::plan::Plan;
+use crate::progress::Progress;
+
+/// Lowest share of test words that the unedited model must get right.
+const MIN_ACCURACY: f64 = 0.5;
+
+/// Prompts of train and test words, ready for partial runs.
+pub(crate) struct Stages<'a> {
+    pub(crate) train: Stage<'a>,
+    pub(crate) test: Stage<'a>,
+}
+
+impl<'a> Stages<'a> {
+    pub(crate) fn new(model: &'a Transformer, plan: &Plan) -> anyhow::Result<Self> {
+        let stage = |prompts: &PromptSet| {
+            let items = prompts.prompts.iter().map(|p| Item { set: p.icl, suffix: prompts.suffix(p).to_vec() });
+            Stage::new(model, &prompts.prefixes, items.collect(), plan.answers.ids())
+        };
+        Ok(Self { train: stage(&plan.train)?, test: stage(&plan.test)? })
+    }
+}
+
+/// What is known about the site once it has been captured.
+pub(crate) struct Site {
+    /// Train words of the letters that take part.
+    pub(crate) train: Labelled,
+    /// All test words of those letters.
+    pub(crate) test: Labelled,
+    /// Item (prompt) of each row of `test`.
+    pub(crate) test_items: Vec<usize>,
+    pub(crate) directions: Directions,
+    pub(crate) lr: Evaluation,
+    /// Stream at the selected train words.
+    pub(crate) select: Capture,
+    pub(crate) select_class: Vec<usize>,
+    pub(crate) select_clean: Vec<LetterLogits>,
+    /// Stream at the scored test words.
+    pub(crate) scored: Capture,
+    pub(crate) scored_class: Vec<usize>,
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) donors: Vec<Option<usize>>,
+    /// Share of test words whose letter the unedited model ranks first.
+    pub(crate) accuracy: f64,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Site {
+    pub(crate) fn new(plan: &Plan, stages: &Stages<'_>, progress: &Progress) -> anyhow::Result<Self> {
+        let seed = plan.directions.seed;
+        progress.doing("capturing train words");
+        let (train, _) = labelled(plan, &plan.train, &stages.train)?;
+        progress.done(&format!("captured {} train words at `{}`", train.n(), plan.hook));
+        let (test, test_items) = labelled(plan, &plan.test, &stages.test)?;
+        progress.doing("fitting probes");
+        let directions = Directions::fit(&train, seed)?;
+        let lr = directions.evaluate_lr(&test)?;
+        progress.done(&format!("fitted probes (mean F1 {:.3} on held-out words)", lr.macro_mean(|c| c.f1).unwrap_or(f64::NAN)));
+
+        let select_items = items_of(&plan.train, &plan.select_words);
+        let select = capture(&stages.train, plan.layer, &select_items)?;
+        let select_class = classes_of(plan, &plan.train, &select_items);
+        let select_clean = stages.train.clean_logits(&select)?;
+
+        // Only words that the unedited model gets right can lose their letter.
+        let mut warnings = Vec::new();
+        let all = items_of(&plan.test, &plan.test_words);
+        let everything = capture(&stages.test, plan.layer, &all)?;
+        let clean = stages.test.clean_logits(&everything)?;
+        let right: Vec<bool> = all
+            .iter()
+            .zip(&clean)
+            .map(|(&item, logits)| {
+                let word = plan.test.prompts[item].word;
+                top_letter(logits) == plan.vocabulary.words[word].letter.index()
+            })
+            .collect();
+        let accuracy = right.iter().filter(|&&r| r).count() as f64 / right.len().max(1) as f64;
+        let kept: Vec<usize> = if accuracy >= MIN_ACCURACY {
+            all.iter().zip(&right).filter(|(_, right)| **right).map(|(&item, _)| item).collect()
+        } else {
+            warnings.push(Warning::ModelFailsTask { accuracy, needed: MIN_ACCURACY });
+            all
+        };
+        let scored = capture(&stages.test, plan.layer, &kept)?;
+        let scored_class = classes_of(plan, &plan.test, &kept);
+        let pairs = pairs(plan, &kept, &scored_class);
+        let donors = donors(plan, &kept, &scored_class);
+        progress.done(&format!("captured {} test words (model right on {:.1} %)", kept.len(), 100.0 * accuracy));
+        Ok(Self {
+            train,
+            test,
+            test_items,
+            directions,
+            lr,
+            select,
+            select_class,
+            select_clean,
+            scored,
+            scored_class,
+            pairs,
+            donors,
+            accuracy,
+            warnings,
+        })
+    }
+
+    /// The evaluation: scored words, unedited and with the ceiling edit.
+    pub(crate) fn bench<'a>(&'a self, plan: &Plan, stages: &'a Stages<'_>) -> anyhow::Result<Bench<'a>> {
+        let letters = plan.letters.iter().map(|letter| letter.index()).collect();
+        let full = arms::full_site(&self.directions);
+        Ok(Bench::new(
+            &stages.test,
+            &self.scored,
+            letters,
+            self.scored_class.clone(),
+            self.pairs.clone(),
+            self.donors.clone(),
+            &full,
+        )?)
+    }
+
+    /// Text of a scored word.
+    pub(crate) fn word(&self, plan: &Plan, row: usize) -> String {
+        let word = plan.test.prompts[self.scored.rows[row]].word;
+        plan.vocabulary.words[word].text.clone()
+    }
+}
+
+/// Effects of patching each scored word from its donor, per layer.
+pub(crate) fn layer_map(plan: &Plan, site: &Site, stages: &Stages<'_>) -> anyhow::Result<Vec<Vec<PairEffect>>> {
+    let letter = |class: usize| plan.letters[class].index();
+    let pairs: Vec<WordPair> = site
+        .donors
+        .iter()
+        .enumerate()
+        .filter_map(|(row, donor)| Some((row, (*donor)?)))
+        .map(|(row, donor)| WordPair {
+            row,
+            donor,
+            from: letter(site.scored_class[row]),
+            to: letter(site.scored_class[donor]),
+        })
+        .collect();
+    let layers = 0..stages.test.model().config().layers;
+    let clean = stages.test.clean_logits(&site.scored)?;
+    layers
+        .map(|layer| {
+            let captured = capture(&stages.test, layer, &site.scored.rows)?;
+            Ok(patch_pairs(&stages.test, &captured, &clean, &pairs)?)
+        })
+        .collect()
+}
+
+fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Result<(Labelled, Vec<usize>)> {
+    let vectors = stage.site_vectors(plan.layer)?;
+    let d = stage.model().config().hidden_size;
+    let mut out = Labelled { x: Vec::new(), y: Vec::new(), d, classes: plan.letters.len() };
+    let mut items = Vec::new();
+    for (item, row) in vectors.chunks_exact(d).enumerate() {
+        if let Some(class) = plan.class_of(prompts.prompts[item].word) {
+            out.x.extend_from_slice(row);
+            out.y.push(class);
+            items.push(item);
+        }
+    }
+    Ok((out, items))
+}
+
+fn capture(stage: &Stage<'_>, layer: usize, items: &[usize]) -> anyhow::Result<Capture> {
+    let mut captures = stage.capture(&[layer], Some(items))?;
+    captures.pop().ok_or_else(|| anyhow::anyhow!("a capture of one layer gave none"))
+}
+
+/// Prompts of the given words, in order.
+fn items_of(prompts: &PromptSet, words: &[Vec<usize>]) -> Vec<usize> {
+    let wanted: std::collections::BTreeSet<usize> = words.iter().flatten().copied().collect();
+    (0..prompts.prompts.len()).filter(|&item| wanted.contains(&prompts.prompts[item].word)).collect()
+}
+
+fn classes_of(plan: &Plan, prompts: &PromptSet, items: &[usize]) -> Vec<usize> {
+    items.iter().map(|&item| plan.class_of(prompts.prompts[item].word).unwrap_or_default()).collect()
+}
+
+/// Every letter's editor on its own words and on the off-target sample.
+fn pairs(plan: &Plan, items: &[usize], class_of: &[usize]) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for class in 0..plan.letters.len() {
+        for (row, &item) in items.iter().enumerate() {
+            let on = class_of[row] == class;
+            if on || plan.off_target[class].contains(&plan.test.prompts[item].word) {
+                pairs.push(Pair { class, row, on });
+            }
+        }
+    }
+    pairs
+}
+
+/// For each scored word, a scored word of another letter, with the same examples where there is
+/// one: its prompt is then the same prompt with the word changed.
+fn donors(plan: &Plan, items: &[usize], class_of: &[usize]) -> Vec<Option<usize>> {
+    let set = |row: usize| plan.test.prompts[items[row]].icl;
+    (0..items.len())
+        .map(|row| {
+            let other: Vec<usize> = (0..items.len()).filter(|&other| class_of[other] != class_of[row]).collect();
+            let same: Vec<usize> = other.iter().copied().filter(|&other| set(other) == set(row)).collect();
+            let candidates = if same.is_empty() { other } else { same };
+            let name = &plan.vocabulary.words[plan.test.prompts[items[row]].word].text;
+            candidates.choose(&mut rng(plan.directions.seed, &format!("run/donor/{name}"))).copied()
+        })
+        .collect()
+}

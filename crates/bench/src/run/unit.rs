@@ -1,0 +1,276 @@
+//! One unit of work: its arms, measured, scored and made into a record.
+
+use std::collections::BTreeMap;
+
+use ablation::absorption::{decoder_cosines, full_absorption};
+use ablation::select::{by_encoder_cosine, by_sparse_probe, rank_by_effect, single_effects, split_latents};
+use ablation::{Arm, Bench, EffectRow, SaeSide, arms, score};
+use linear_probe::{Labels, metrics};
+use sae::{Sae, evaluate};
+use store::{Estimate, LetterRow, TableRow, Warning};
+
+use super::args::RunArgs;
+use super::plan::{Plan, SaeInput};
+use super::site::{Site, Stages, layer_map};
+use super::summary::{Summary, k_to_match, macro_estimate};
+
+/// Arms without an SAE, in the order of the table.
+pub(crate) const DIRECTION_ARMS: [&str; 7] = ["null", "full-site", "random", "diff-mean", "lr", "leace-1", "leace-25"];
+
+/// Selection rules of one latent per letter.
+pub(crate) const RULES: [&str; 4] = ["cosine", "probe", "effect", "oracle"];
+
+/// Set sizes of the k-curve.
+pub(crate) const KS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+
+/// Name of the arm of one latent per letter chosen by a rule.
+pub(crate) fn one_latent(rule: &str) -> String {
+    format!("sae:k=1:{rule}")
+}
+
+/// Name of the arm of `k` latents per letter by exact effect.
+pub(crate) fn k_latents(k: usize) -> String {
+    format!("sae:k={k}")
+}
+
+/// Every arm of an SAE's unit.
+pub(crate) fn sae_arm_names() -> Vec<String> {
+    let rules = RULES.iter().map(|rule| one_latent(rule));
+    rules.chain(["sae:random".to_owned()]).chain(KS[1..].iter().map(|&k| k_latents(k))).collect()
+}
+
+/// A finished unit: measurements and rows.
+pub(crate) struct Unit {
+    pub(crate) summary: Summary,
+    pub(crate) rows: Vec<EffectRow>,
+}
+
+impl Unit {
+    fn new(args: &RunArgs) -> Self {
+        Self { summary: Summary::new(args.seed, args.replicates), rows: Vec::new() }
+    }
+
+    /// Measures, scores and keeps an arm; returns its per-letter MS and damage.
+    fn arm(&mut self, plan: &Plan, site: &Site, bench: &Bench<'_>, arm: &Arm, latents: Option<&sae::SparseLatents>) -> anyhow::Result<()> {
+        let measured = bench.measure(arm, latents, true)?;
+        let rows = bench.rows(&measured, |row| site.word(plan, row));
+        let scored = score(&rows)?;
+        let dose = rows.iter().filter(|r| r.mode == "erase" && r.editor == r.letter).map(|r| f64::from(r.dose));
+        let doses: Vec<f64> = dose.collect();
+        if doses.iter().all(|&d| d == 0.0) && arm.name != "null" {
+            self.summary.warnings.push(Warning::NoOpEdit { arm: arm.name.clone() });
+        }
+        self.summary.arm(&arm.name, &scored, doses.iter().sum::<f64>() / doses.len().max(1) as f64)?;
+        self.rows.extend(rows);
+        Ok(())
+    }
+}
+
+/// The unit of all arms that need no SAE, with the site map.
+pub(crate) fn directions(args: &RunArgs, plan: &Plan, site: &Site, stages: &Stages<'_>, bench: &Bench<'_>) -> anyhow::Result<Unit> {
+    let mut unit = Unit::new(args);
+    let (d, seed) = (site.train.d, plan.directions.seed);
+    let leace = arms::leace_1(&site.directions, &site.train);
+    let all = [
+        arms::null(plan.letters.len()),
+        arms::full_site(&site.directions),
+        arms::random(&leace, d, args.random_draws, seed),
+        arms::diff_mean(&site.directions, &site.train),
+        arms::lr(&site.directions, &site.train),
+        leace,
+        arms::leace_joint(&site.directions, &site.train),
+    ];
+    for mut arm in all {
+        // With fewer letters the joint rank is smaller; the table's name stays.
+        if arm.name.starts_with("leace-") && arm.name != "leace-1" {
+            "leace-25".clone_into(&mut arm.name);
+        }
+        unit.arm(plan, site, bench, &arm, None)?;
+    }
+    let n = plan.letters.len() as u64;
+    let probe = |field: fn(&linear_probe::metrics::ClassScores) -> f64| {
+        let values: Vec<f64> = site.lr.classes.iter().flatten().map(field).collect();
+        macro_estimate(&values, "share").higher_is_better()
+    };
+    let summary = &mut unit.summary;
+    summary.put("probe/f1", probe(|c| c.f1));
+    summary.put("probe/precision", probe(|c| c.precision));
+    summary.put("probe/recall", probe(|c| c.recall));
+    summary.put("probe/auc", probe(|c| c.auc));
+    summary.put("probe/c", Estimate::point(site.directions.lr_c, n, "1"));
+    summary.put("model/accuracy", Estimate::point(site.accuracy, site.scored.rows.len() as u64, "share").higher_is_better());
+    for (class, scores) in site.lr.classes.iter().enumerate() {
+        let Some(c) = scores else { continue };
+        let values = [("f1", c.f1), ("precision", c.precision), ("recall", c.recall), ("auc", c.auc)];
+        let values = values.into_iter().map(|(k, v)| (k.to_owned(), Estimate::point(v, c.positives as u64, "share")));
+        summary.letters.push(LetterRow { letter: plan.letters[class].lower(), arm: "probe".to_owned(), values: values.collect() });
+    }
+    site_share(plan, site, stages, summary)?;
+    Ok(unit)
+}
+
+/// The site share of every layer, and the gate at the chosen one.
+fn site_share(plan: &Plan, site: &Site, stages: &Stages<'_>, summary: &mut Summary) -> anyhow::Result<()> {
+    const NEEDED: f64 = 0.5;
+    let mut rows = Vec::new();
+    for (layer, effects) in layer_map(plan, site, stages)?.into_iter().enumerate() {
+        let mut by_letter: BTreeMap<usize, [f64; 2]> = BTreeMap::new();
+        let flipped = effects.iter().filter(|e| e.patched > 0.5 * e.total && e.total > 0.0).count();
+        for effect in &effects {
+            let sums = by_letter.entry(effect.letter).or_default();
+            sums[0] += effect.patched;
+            sums[1] += effect.total;
+        }
+        let shares: Vec<f64> = by_letter.values().filter(|s| s[1] > 0.0).map(|s| s[0] / s[1]).collect();
+        let share = macro_estimate(&shares, "share").higher_is_better();
+        let more_than_half = Estimate::point(flipped as f64 / effects.len().max(1) as f64, effects.len() as u64, "share");
+        if layer == plan.layer {
+            let t = t_statistic(&by_letter.values().map(|s| s[1]).collect::<Vec<_>>());
+            if share.value.is_nan() || share.value < NEEDED || t.abs() <= 5.0 {
+                summary.warnings.push(Warning::SiteNotIdentifiable { hook: plan.hook.clone(), full_site_effect: share.value, needed: NEEDED });
+            }
+            summary.put("site/share", share.clone());
+            summary.put("site/t", Estimate::point(t, shares.len() as u64, "1"));
+        }
+        rows.push(TableRow {
+            at: BTreeMap::from([("layer".to_owned(), layer.to_string())]),
+            values: BTreeMap::from([("site_share".to_owned(), share), ("flipped".to_owned(), more_than_half)]),
+        });
+    }
+    summary.tables.insert("layers".to_owned(), rows);
+    Ok(())
+}
+
+fn t_statistic(values: &[f64]) -> f64 {
+    match (stats::mean(values), stats::sd(values)) {
+        (Ok(mean), Ok(sd)) if sd > 0.0 => mean / sd * (values.len() as f64).sqrt(),
+        _ => 0.0,
+    }
+}
+
+/// The unit of one SAE.
+pub(crate) fn sae(
+    args: &RunArgs,
+    plan: &Plan,
+    site: &Site,
+    stages: &Stages<'_>,
+    bench: &Bench<'_>,
+    input: &SaeInput,
+    reference: &store::Record,
+) -> anyhow::Result<Unit> {
+    let opened = Sae::open(&input.path)?;
+    // Effects do not depend on the decoder's length, but activations and cosines are read beside
+    // each other, so norms are folded where that is legal.
+    let sae = opened.fold_decoder_norms().unwrap_or(opened);
+    let mut unit = Unit::new(args);
+    let classes = plan.letters.len();
+    let side = SaeSide::new(&sae, &site.train)?;
+
+    let select_latents = sae.encode(&site.select.sites());
+    let letters_of = |class: &[usize]| -> Vec<usize> { class.iter().map(|&c| plan.letters[c].index()).collect() };
+    let effects =
+        single_effects(&stages.train, &site.select, &side, &select_latents, &letters_of(&site.select_class), &site.select_clean)?;
+    let ranked = rank_by_effect(&effects, &site.select_class, classes, sae.d_sae());
+    let scored_latents = sae.encode(&site.scored.sites());
+    let test_effects =
+        single_effects(&stages.test, &site.scored, &side, &scored_latents, &letters_of(&site.scored_class), bench.clean())?;
+    let oracle = rank_by_effect(&test_effects, &site.scored_class, classes, sae.d_sae());
+    let probes = by_sparse_probe(&side.train, &site.train)?;
+
+    let first = |ranked: &[Vec<u32>]| -> Vec<Vec<u32>> { ranked.iter().map(|r| r.iter().take(1).copied().collect()).collect() };
+    let by_probe: Vec<Vec<u32>> = probes.iter().map(|p| vec![p.latent]).collect();
+    let cosine: Vec<Vec<u32>> =
+        by_encoder_cosine(&sae, &site.directions.lr, classes).into_iter().map(|latent| vec![latent]).collect();
+    let chosen = [cosine, by_probe.clone(), first(&ranked), first(&oracle)];
+    for (rule, sets) in RULES.iter().zip(&chosen) {
+        unit.arm(plan, site, bench, &side.arm(&one_latent(rule), sets), Some(&scored_latents))?;
+    }
+    let random = side.random_arm(&by_probe, &site.train, args.random_draws, plan.directions.seed);
+    unit.arm(plan, site, bench, &random, Some(&scored_latents))?;
+    for &k in &KS[1..] {
+        let sets: Vec<Vec<u32>> = ranked.iter().map(|r| r.iter().take(k).copied().collect()).collect();
+        unit.arm(plan, site, bench, &side.arm(&k_latents(k), &sets), Some(&scored_latents))?;
+    }
+    k_to_match(&mut unit.summary, reference)?;
+
+    detection(plan, site, &sae, &side, &probes, input, &mut unit.summary)?;
+    Ok(unit)
+}
+
+/// What the SAE is as a detector of letters, and how good it is as an SAE.
+fn detection(
+    plan: &Plan,
+    site: &Site,
+    sae: &Sae,
+    side: &SaeSide<'_>,
+    probes: &[ablation::select::LatentProbe],
+    input: &SaeInput,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
+    let test = sae.encode(&site.test.x);
+    let n = site.test.n();
+    let main: Vec<u32> = probes.iter().map(|p| p.latent).collect();
+    let splits = split_latents(&side.train, &site.train, &main);
+    let columns = test.columns();
+    let lr_scores = scores_of(site)?;
+    let (mut f1s, mut rates) = (Vec::new(), Vec::new());
+    for (class, probe) in probes.iter().enumerate() {
+        let positive: Vec<bool> = site.test.y.iter().map(|&y| y == class).collect();
+        let mut activation = vec![0.0f64; n];
+        let (rows, values) = columns.latent(probe.latent as usize);
+        for (&row, &value) in rows.iter().zip(values) {
+            activation[row as usize] = f64::from(value);
+        }
+        let at_threshold = metrics::confusion(&activation, &positive, probe.threshold);
+        let fires = metrics::confusion(&activation, &positive, 0.0);
+        f1s.push(at_threshold.f1());
+
+        let direction = site.directions.lr.direction(class);
+        let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let cosines = decoder_cosines(&sae.weights().w_dec, direction);
+        let found: Vec<usize> =
+            (0..n).filter(|&row| positive[row] && lr_scores[row * plan.letters.len() + class] > 0.0).collect();
+        let absorbed = found.iter().filter(|&&row| {
+            let projection: f64 = site.test.row(row).iter().zip(direction).map(|(&x, v)| f64::from(x) * v).sum();
+            full_absorption(&test, row, &main[class..=class], &cosines, projection / length).is_some()
+        });
+        let count = absorbed.count();
+        if !found.is_empty() {
+            rates.push(count as f64 / found.len() as f64);
+        }
+        let point = |value: f64, of: usize| Estimate::point(value, of as u64, "share");
+        let words = positive.iter().filter(|&&p| p).count();
+        let mut values = BTreeMap::from([
+            ("f1".to_owned(), point(at_threshold.f1(), words)),
+            ("f1_fires".to_owned(), point(fires.f1(), words)),
+            ("precision".to_owned(), point(at_threshold.precision(), words)),
+            ("recall".to_owned(), point(at_threshold.recall(), words)),
+            ("latent".to_owned(), Estimate::point(f64::from(probe.latent), words as u64, "index")),
+            ("split_latents".to_owned(), Estimate::point(splits[class].len() as f64, words as u64, "latents")),
+        ]);
+        if !found.is_empty() {
+            values.insert("absorbed".to_owned(), point(count as f64 / found.len() as f64, found.len()));
+        }
+        summary.letters.push(LetterRow { letter: plan.letters[class].lower(), arm: "latent".to_owned(), values });
+    }
+    let split_counts: Vec<f64> = splits.iter().map(|s| s.len() as f64).collect();
+    summary.put("latent/f1", macro_estimate(&f1s, "share").higher_is_better());
+    summary.put("latent/split_latents", macro_estimate(&split_counts, "latents"));
+    summary.put("latent/full_absorption", macro_estimate(&rates, "share").lower_is_better());
+    let quality = evaluate(sae, &site.test.x);
+    summary.put("sae/l0", Estimate::point(quality.l0, n as u64, "latents"));
+    summary.put("sae/explained_variance", Estimate::point(quality.explained_variance, n as u64, "share").higher_is_better());
+    summary.put("sae/dead_share", Estimate::point(quality.dead_share, n as u64, "share").lower_is_better());
+    if input.spec.hook != plan.hook {
+        summary.warnings.push(Warning::HookMismatch { sae: input.id.clone(), trained: input.spec.hook.clone(), used: plan.hook.clone() });
+    }
+    Ok(())
+}
+
+/// Logistic scores of all test words, `[n, classes]`.
+fn scores_of(site: &Site) -> anyhow::Result<Vec<f64>> {
+    let design = linear_probe::Design::new(&site.test.x, site.test.n(), site.test.d)?;
+    let labels = Labels::new(&site.test.y, site.test.classes)?;
+    debug_assert_eq!(labels.n(), site.test.n());
+    Ok(site.directions.lr.scores(design)?)
+}
