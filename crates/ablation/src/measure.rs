@@ -1,8 +1,9 @@
 //! Effects of arms on words, and the scores made of them.
 //!
 //! `MS = sum D(E) / sum D(full)` over words of the letter, `O` the same ratio of absolute effects
-//! on words of other letters, `M* = clip(MS) (1 - clip(O))`, and the fidelity `Fi` (docs/metric
-//! notes in `docs/architecture.md`). Ratios of sums, never means of ratios.
+//! on words of other letters, `M* = clip(MS) (1 - clip(O))`, and the fidelity `Fi`. Ratios of sums,
+//! never means of ratios. A letter is scored only where the ceiling edit itself removes at least
+//! half of its log-odds ([`MIN_CEILING`]).
 
 use std::collections::BTreeMap;
 
@@ -104,7 +105,14 @@ pub struct ClassScore {
     pub effect: f64,
     /// Mean effect on `m`, logits.
     pub effect_m: f64,
+    /// Words of the letter that were scored.
+    pub words: usize,
 }
+
+/// Smallest share of a letter's log-odds that the ceiling edit must remove. The mean vector of all
+/// words reads as some letter too; for that letter replacing the vector by it changes little, and
+/// a ratio to that little means nothing.
+pub const MIN_CEILING: f64 = 0.5;
 
 /// Sums per word: on-target effect, ceiling, distances to the ceiling after and before; or
 /// off-target absolute effect and ceiling.
@@ -310,7 +318,7 @@ pub struct Scored {
     pub letters: BTreeMap<char, ClassScore>,
     /// Sums for the bootstrap, in the same order.
     pub sums: Vec<ScoreRows>,
-    /// Letters whose ceiling edit does nothing: the site does not carry them, so they have no score.
+    /// Letters whose ceiling edit removes less than [`MIN_CEILING`] of their log-odds: they have no score.
     pub unidentified: Vec<char>,
 }
 
@@ -320,7 +328,7 @@ pub struct Scored {
 /// There are no rows.
 pub fn score(rows: &[EffectRow]) -> Result<Scored> {
     type WordKey<'k> = (&'k str, char, u32);
-    let mut erase: BTreeMap<char, BTreeMap<WordKey<'_>, ([f64; 5], f64)>> = BTreeMap::new();
+    let mut erase: BTreeMap<char, BTreeMap<WordKey<'_>, ([f64; 6], f64)>> = BTreeMap::new();
     let mut patch: BTreeMap<char, [f64; 2]> = BTreeMap::new();
     for row in rows {
         let (before, after, ceiling) = (f64::from(row.before), f64::from(row.after), f64::from(row.ceiling));
@@ -335,7 +343,7 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
         let m = row.m_before.zip(row.m_after).map_or(0.0, |(b, a)| f64::from(b) - f64::from(a));
         let effect = if row.letter == row.editor { before - after } else { (before - after).abs() };
         let full = if row.letter == row.editor { before - ceiling } else { (before - ceiling).abs() };
-        for (sum, value) in sums.iter_mut().zip([effect, full, (after - ceiling).abs(), (before - ceiling).abs(), m]) {
+        for (sum, value) in sums.iter_mut().zip([effect, full, (after - ceiling).abs(), (before - ceiling).abs(), m, before]) {
             *sum += value;
         }
         *draws += 1.0;
@@ -347,12 +355,13 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
     for (letter, words) in erase {
         let mut out = ScoreRows { groups: [Vec::new(), Vec::new()] };
         let mut damage: BTreeMap<char, [f64; 2]> = BTreeMap::new();
-        let (mut effect, mut effect_m) = (0.0, 0.0);
+        let (mut effect, mut effect_m, mut before) = (0.0, 0.0, 0.0);
         for ((_, own, _), (sums, draws)) in words {
             let s = sums.map(|sum| sum / draws);
             if own == letter {
                 effect += s[0];
                 effect_m += s[4];
+                before += s[5];
                 out.groups[0].push([s[0], s[1], s[2], s[3]]);
             } else {
                 out.groups[1].push([s[0], s[1], 0.0, 0.0]);
@@ -361,8 +370,10 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
                 sums[1] += s[1];
             }
         }
+        let ceiling: f64 = out.groups[0].iter().map(|row| row[1]).sum();
         let total = |group: &Vec<[f64; 4]>| group.iter().fold([0.0; 4], |t, r| [t[0] + r[0], t[1] + r[1], t[2] + r[2], t[3] + r[3]]);
-        let Some([ms, o_mean, m_star, fi]) = scores_of_sums(&[total(&out.groups[0]), total(&out.groups[1])]) else {
+        let scores = scores_of_sums(&[total(&out.groups[0]), total(&out.groups[1])]);
+        let Some([ms, o_mean, m_star, fi]) = scores.filter(|_| ceiling >= MIN_CEILING * before) else {
             scored.unidentified.push(letter);
             continue;
         };
@@ -378,6 +389,7 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
             ms_patch: patch.get(&letter).filter(|s| s[1] > 0.0).map(|s| s[0] / s[1]),
             effect: effect / n,
             effect_m: effect_m / n,
+            words: out.groups[0].len(),
         };
         scored.letters.insert(letter, score);
         scored.sums.push(out);

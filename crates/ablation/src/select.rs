@@ -85,7 +85,8 @@ pub struct SingleEffect {
 /// Exact single-latent ablation: every active latent of every captured row is set to zero alone,
 /// the SAE's error kept (Chanin et al. 2024, appendix A.4).
 ///
-/// `letters`: alphabet index of each row's letter; `clean`: unedited logits.
+/// Only the first `letters.len()` rows of the capture are used. `letters`: alphabet index of each
+/// row's letter; `clean`: unedited logits of at least those rows.
 ///
 /// # Errors
 /// The model refuses a run.
@@ -97,12 +98,13 @@ pub fn single_effects(
     letters: &[usize],
     clean: &[LetterLogits],
 ) -> Result<Vec<SingleEffect>> {
-    if latents.rows() != capture.rows.len() || letters.len() != capture.rows.len() || clean.len() != letters.len() {
+    let words = letters.len();
+    if latents.rows() != capture.rows.len() || words > latents.rows() || clean.len() < words {
         return Err(AblationError::Edit("latents, letters and capture have different numbers of rows".to_owned()));
     }
     // Bounds the memory of edited vectors; a chunk still fills every thread many times over.
     const EDITS_AT_ONCE: usize = 1 << 14;
-    let edits: Vec<(usize, u32, f32)> = (0..latents.rows())
+    let edits: Vec<(usize, u32, f32)> = (0..words)
         .flat_map(|row| {
             let (index, value) = latents.row(row);
             index.iter().zip(value).map(move |(&j, &z)| (row, j, z))

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model_runner::{Keep, PrefixCache, Transformer, Unembedding};
 use rayon::prelude::*;
@@ -30,6 +31,7 @@ pub struct Stage<'a> {
     prefixes: Prefixes,
     letters: Unembedding,
     seq: usize,
+    tokens: AtomicU64,
 }
 
 /// Most memory that kept prefixes may take; beyond it each chunk runs its own prefix.
@@ -124,13 +126,19 @@ impl<'a> Stage<'a> {
         let layers = model.config().layers;
         model.warm(0..layers)?;
         let prefixes = Prefixes::new(model, prefixes)?;
-        Ok(Self { letters: model.unembedding(answers)?, model, items, prefixes, seq })
+        Ok(Self { letters: model.unembedding(answers)?, model, items, prefixes, seq, tokens: AtomicU64::new(0) })
     }
 
     /// The prompts.
     #[must_use]
     pub fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    /// Suffix positions run so far, whatever the number of layers.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.tokens.load(Ordering::Relaxed)
     }
 
     /// The model.
@@ -143,6 +151,7 @@ impl<'a> Stage<'a> {
     fn chunks(&self, sets: impl Iterator<Item = usize>) -> Vec<(usize, Vec<usize>)> {
         let mut by_set: Vec<Vec<usize>> = vec![Vec::new(); self.prefixes.len()];
         for (row, set) in sets.enumerate() {
+            self.tokens.fetch_add(self.seq as u64, Ordering::Relaxed);
             by_set[set].push(row);
         }
         let size = self.model.chunk_size(self.seq);
@@ -153,17 +162,16 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
-    /// The vector at the query word after `layer`, of every prompt: `[items, d_model]`.
+    /// The vector at the query word after `layer`, of some prompts: `[items, d_model]`.
     ///
     /// # Errors
     /// The layer does not exist.
-    pub fn site_vectors(&self, layer: usize) -> Result<Vec<f32>> {
+    pub fn site_vectors(&self, layer: usize, items: &[usize]) -> Result<Vec<f32>> {
         // Captures are cut to the word's position a block at a time: the suffix streams of a whole
         // vocabulary would not fit for a large model.
         const BLOCK: usize = 1 << 13;
-        let all: Vec<usize> = (0..self.items.len()).collect();
-        let mut sites = Vec::with_capacity(all.len() * self.model.config().hidden_size);
-        for block in all.chunks(BLOCK) {
+        let mut sites = Vec::with_capacity(items.len() * self.model.config().hidden_size);
+        for block in items.chunks(BLOCK) {
             for capture in self.capture(&[layer], Some(block))? {
                 sites.extend(capture.sites());
             }

@@ -64,6 +64,12 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
                 _ => INPUT,
             };
         }
+        if let Some(error) = cause.downcast_ref::<ablation::AblationError>() {
+            return match error {
+                ablation::AblationError::Model(_) | ablation::AblationError::Edit(_) => INPUT,
+                _ => UNEXPECTED,
+            };
+        }
         if cause.is::<checkpoint::CheckpointError>() || cause.is::<sae::SaeError>() || cause.is::<store::StoreError>() {
             return INPUT;
         }

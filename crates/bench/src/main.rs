@@ -1,12 +1,17 @@
 //! Vernier's command line: arguments to plan to run to record to words on a terminal. Glue only.
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod doctor;
 mod embedded;
+mod explain;
 mod failure;
+mod inspect;
+mod ls;
 mod progress;
 mod run;
 mod train;
@@ -30,6 +35,11 @@ Examples:
   bench run --limit 4                    a quick look at the same
   bench run --model DIR --sae DIR --layer 12
   bench run --format md > table.md
+  bench ls saes                          what is shipped; also models, tasks, arms, runs
+  bench inspect DIR                      what a checkpoint is
+  bench explain --absorbed               words whose letter an SAE's main latent misses
+  bench explain cat                      one word, latent by latent
+  bench doctor                           whether this program can work here
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 input missing or wrong, 4 nothing selected,
 5 finished with failed units.";
@@ -43,6 +53,14 @@ enum Command {
         #[command(subcommand)]
         what: Train,
     },
+    /// List models, autoencoders, tasks, arms or finished runs.
+    Ls(ls::LsArgs),
+    /// Show what a model or autoencoder checkpoint is.
+    Inspect(inspect::InspectArgs),
+    /// Show how a word's letter stands in SAEs, or find words whose letter is absorbed.
+    Explain(Box<explain::ExplainArgs>),
+    /// Check that this program can work here.
+    Doctor(doctor::DoctorArgs),
 }
 
 #[derive(Subcommand)]
@@ -78,6 +96,10 @@ fn main() -> ExitCode {
     let done = match cli.command {
         None => start(&cli.run),
         Some(Command::Run(args)) => start(&args),
+        Some(Command::Ls(args)) => ls::ls(&args),
+        Some(Command::Inspect(args)) => inspect::inspect(&args),
+        Some(Command::Explain(args)) => explain::explain(&args),
+        Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Train { what: Train::Lm { recipe, out } }) => {
             train::lm::train(&recipe, &out, &mut |line| eprintln!("{line}")).map(|()| failure::DONE)
         }
@@ -99,4 +121,15 @@ fn start(args: &run::RunArgs) -> anyhow::Result<u8> {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     run::run(args)
+}
+
+/// Writes tables to stdout. A reader that stops early, such as `head`, is no error.
+pub(crate) fn print_tables(tables: &[report::Table], format: report::Format) -> anyhow::Result<()> {
+    let options = report::TermOptions { width: None, ascii: false };
+    let text = report::render(tables, format, options);
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -1,8 +1,7 @@
 //! Matrix products and vectorised elementwise functions on f32 slices.
 //!
-//! The inner loops that the model's CPU engine and the autoencoders share. This is the one crate
-//! of the workspace with an `unsafe` block (the call of the multiplication kernel, behind a
-//! checked wrapper). Deliberately absent: tensors, threads of its own, files.
+//! The inner loops that the model's CPU engine and the autoencoders share. Its one `unsafe` block
+//! is the call of the multiplication kernel, behind a checked wrapper. Deliberately absent: tensors, threads of its own, files.
 
 mod gemm;
 pub mod math;

@@ -4,7 +4,7 @@ use burn::prelude::Device;
 
 use crate::error::{ModelError, Result};
 
-/// Parses `flex`, `ndarray` or `wgpu[:i]`.
+/// Parses a device name; `flex` is the only one compiled in so far.
 ///
 /// `flex` runs inference on this crate's CPU engine and gradients on burn's flex backend.
 ///
@@ -14,9 +14,11 @@ pub fn device(name: &str) -> Result<Device> {
     let refuse = |reason: &str| {
         Err(ModelError::Device { name: name.to_owned(), reason: reason.to_owned() })
     };
-    match name.split(':').next().unwrap_or_default() {
+    match name {
         "flex" => Ok(Device::flex()),
-        "ndarray" | "wgpu" => refuse("is not compiled into this binary; `flex` is"),
+        _ if name == "ndarray" || name == "wgpu" || name.starts_with("wgpu:") => {
+            refuse("is not compiled into this binary; `flex` is")
+        }
         _ => refuse("is unknown; expected `flex`"),
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! A full pass is the special case of an empty prefix and all layers. Capture, ablation and
 //! patching are compositions of these parts; there is no hook machinery beyond "stop here, look
-//! or change, go on". Deliberately absent: sampling loops and key/value growth per token (see
-//! `crate::generate` for the little that is needed), and edits, which are made by the caller on
-//! the vectors between two partial runs.
+//! or change, go on". Deliberately absent: sampling loops, and edits, which are made by the caller
+//! on the vectors between two partial runs.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -79,10 +78,6 @@ impl Transformer {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    pub(crate) fn weights(&self) -> &Weights {
-        &self.weights
     }
 
     /// How many prompts of `seq` new positions one chunk should hold.

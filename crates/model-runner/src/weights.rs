@@ -95,10 +95,6 @@ impl Weights {
         Ok(Self { checkpoint, layers, final_norm })
     }
 
-    pub(crate) fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
-    }
-
     pub(crate) fn final_norm(&self) -> &[f32] {
         &self.final_norm
     }

@@ -48,6 +48,8 @@ pub enum Warning {
     },
     /// Letters that no usable word begins with.
     NoWordsForLetter { letters: Vec<char> },
+    /// Letters for which even replacing the whole vector removes less than half of the log-odds.
+    LettersWithoutCeiling { letters: Vec<char> },
     /// The model answers too few prompts correctly.
     ModelFailsTask { accuracy: f64, needed: f64 },
     /// Latents that never fired.
@@ -84,6 +86,7 @@ impl Warning {
             Self::NonUnitDecoder { .. } => "non-unit-decoder",
             Self::ProbeBelowF1 { .. } => "probe-below-f1",
             Self::NoWordsForLetter { .. } => "no-words-for-letter",
+            Self::LettersWithoutCeiling { .. } => "letters-without-ceiling",
             Self::ModelFailsTask { .. } => "model-fails-task",
             Self::DeadLatents { .. } => "dead-latents",
             Self::L0Mismatch { .. } => "l0-mismatch",
@@ -139,6 +142,13 @@ impl Warning {
             Self::NoWordsForLetter { letters } => {
                 format!("no usable words for letters: {}", list(letters))
             }
+            Self::LettersWithoutCeiling { letters } => {
+                format!(
+                    "replacing the whole vector by the other letters' mean removes less than half of the log-odds of letters: {}; \
+                     they have no scores",
+                    list(letters)
+                )
+            }
             Self::ModelFailsTask { accuracy, needed } => {
                 format!(
                     "the model answers {accuracy:.3} of the prompts correctly; at least {needed:.3} is needed"
@@ -190,6 +200,7 @@ impl Warning {
                 "give these letters more training words, or leave them out"
             }
             Self::NoWordsForLetter { .. } => "use a longer word list, or leave the letters out",
+            Self::LettersWithoutCeiling { .. } => "one letter is usual (the mean vector itself reads as it); for many, choose an earlier layer from the site map",
             Self::ModelFailsTask { .. } => "use a larger model or more in-context examples",
             Self::DeadLatents { .. } => {
                 "check the scaling of the activations and the hook; dead latents cannot mediate"

@@ -82,6 +82,9 @@ pub(crate) struct RunArgs {
     /// Device: `flex` (CPU).
     #[arg(long, default_value = "flex", help_heading = "How it runs")]
     pub(crate) device: String,
+    /// Number type of the forward pass: `f32`.
+    #[arg(long, default_value = "f32", help_heading = "How it runs")]
+    pub(crate) dtype: String,
     /// Progress on stderr.
     #[arg(long, value_enum, default_value = "auto", help_heading = "How it runs")]
     pub(crate) progress: Mode,

@@ -1,14 +1,15 @@
 //! `bench run`: plan, shared site, units, records, words.
 
 mod args;
-mod env;
-mod plan;
+pub(crate) mod env;
+pub(crate) mod plan;
 mod show;
-mod site;
+pub(crate) mod site;
 mod summary;
-mod unit;
+pub(crate) mod unit;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use ablation::EffectRow;
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     }
     let reference = &records["directions"];
     let saes: Vec<&Record> = plan.saes.iter().filter_map(|sae| records.get(&sae.id)).collect();
-    print!("{}", show::tables(reference, &saes, args.format)?);
+    print(&show::tables(reference, &saes, args.format)?)?;
     for line in show::conclusion(reference, &saes)? {
         eprintln!("{line}");
     }
@@ -67,6 +68,14 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
         eprintln!("failed: `{id}`: {reason}");
     }
     Ok(if failed.is_empty() { failure::DONE } else { failure::SOME_FAILED })
+}
+
+/// Writes data to stdout; a reader that has gone away (`bench | head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 fn run_missing(
@@ -92,18 +101,20 @@ fn run_missing(
         }
         progress.doing(id);
         let unit_begun = Instant::now();
+        let unit_started = store::rfc3339(std::time::SystemTime::now());
+        let tokens_before = stages.tokens();
         let outcome = match plan.saes.iter().find(|sae| sae.id == *id) {
             Some(input) => unit::sae(args, plan, &site, &stages, &bench, input, &records["directions"]),
             None => unit::directions(args, plan, &site, &stages, &bench),
         };
         let timing = |rows: usize| Timing {
-            started: store::rfc3339(std::time::SystemTime::now()),
+            started: unit_started.clone(),
             wall_s: unit_begun.elapsed().as_secs_f64(),
             stages: vec![
                 TimedStage { name: "setup, shared by all units of this call".to_owned(), seconds: setup, count: 1 },
                 TimedStage { name: "unit".to_owned(), seconds: unit_begun.elapsed().as_secs_f64(), count: rows as u64 },
             ],
-            tokens: (rows * plan.test.suffix_len()) as u64,
+            tokens: stages.tokens() - tokens_before,
             peak_rss_bytes: env::peak_rss(),
         };
         match outcome {

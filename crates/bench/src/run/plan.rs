@@ -10,8 +10,8 @@ use sae::Sae;
 use stats::seed::rng;
 use store::{ModelSpec, SaeSpec, SiteSpec, Spec, Warning};
 use tasks::{
-    AnswerTokens, IclPlan, IclRequest, Letter, OffTargetRequest, PromptSet, SelectionRequest, Split, Template, Vocabulary,
-    build_prompts, draw_icl, off_target, parse_letters, select_words, vocabulary,
+    AnswerTokens, IclPlan, IclRequest, Letter, OffTargetRequest, PartnerRequest, PromptSet, SelectionRequest, Split, Template, Vocabulary,
+    build_prompts, draw_icl, off_target, parse_letters, partners, select_words, vocabulary,
 };
 
 use super::args::{Icl, RunArgs};
@@ -47,6 +47,9 @@ pub(crate) struct Plan {
     pub(crate) test_words: Vec<Vec<usize>>,
     /// Vocabulary indices of other letters' words, by class.
     pub(crate) off_target: Vec<Vec<usize>>,
+    /// For each test word the word that replaces it in patching: another letter, the same case
+    /// and leading space where there is one.
+    pub(crate) partner_of: BTreeMap<usize, usize>,
     pub(crate) warnings: Vec<Warning>,
     /// Spec of the unit without an SAE.
     pub(crate) directions: Spec,
@@ -58,8 +61,9 @@ pub(crate) struct Plan {
 impl Plan {
     /// Reads configuration, tokenizer and SAE headers and draws all words and prompts.
     pub(crate) fn new(args: &RunArgs) -> anyhow::Result<Self> {
-        if args.device != "flex" {
-            model_runner::device(&args.device)?;
+        model_runner::device(&args.device)?;
+        if args.dtype != "f32" {
+            return Err(failure::usage(format!("`--dtype {}`: only `f32` is implemented", args.dtype)));
         }
         let embedded_model = args.model.is_none();
         let model_dir = match &args.model {
@@ -73,7 +77,7 @@ impl Plan {
             )));
         }
         let config = ModelConfig::read(&model_dir.join("config.json"))?;
-        let (saes, unreadable) = read_saes(args, embedded_model)?;
+        let (saes, unreadable) = read_saes(args, embedded_model, &config)?;
         let layer = choose_layer(args, embedded_model, &config, &saes)?;
         let hook = HookName::resid_post(layer).to_string();
         let tokenizer = Tokenizer::open(&model_dir, config.bos_token_id)?;
@@ -90,7 +94,7 @@ impl Plan {
         let train = draw.prompts(&train_part, &split.train, "train")?;
         let test = draw.prompts(&split.test, &split.test, "test")?;
         let (letters, test_words) = draw.select(&test, args.test_cap(), args.letters.as_deref(), "test")?;
-        let (select_letters, select_words) = draw.select(&train, args.select_cap(), None, "select")?;
+        let (select_letters, select_words) = draw.select(&train, args.select_cap(), args.letters.as_deref(), "select")?;
         let by_letter: BTreeMap<Letter, Vec<usize>> = select_letters.into_iter().zip(select_words).collect();
         let (letters, test_words): (Vec<Letter>, Vec<Vec<usize>>) =
             letters.into_iter().zip(test_words).filter(|(letter, _)| by_letter.contains_key(letter)).unzip();
@@ -98,7 +102,9 @@ impl Plan {
         let pool: Vec<usize> = test_words.iter().flatten().copied().collect();
         let request = OffTargetRequest { vocabulary: &vocabulary, pool: &pool, letters: &letters, per_letter: args.off_target, seed: args.seed };
         let off = off_target(&request)?;
-        if let Some(limit) = args.limit {
+        let request = PartnerRequest { vocabulary: &vocabulary, words: &pool, pool: &pool, seed: args.seed };
+        let partner_of = partners(&request)?.into_iter().map(|p| (p.word, p.partner)).collect();
+        if let Some(limit) = args.limit.filter(|&limit| limit < args.words.max(args.select_words)) {
             warnings.push(Warning::LimitedRun { used: limit as u64, available: args.words as u64 });
         }
 
@@ -122,7 +128,7 @@ impl Plan {
             words_hash: words_hash.to_string(),
             prompts_hash: prompts_hash.to_string(),
             seed: args.seed,
-            dtype: "f32".to_owned(),
+            dtype: args.dtype.clone(),
             device: args.device.clone(),
             limit: args.limit.map(|limit| limit as u64),
             settings: args.settings(),
@@ -139,6 +145,7 @@ impl Plan {
             select_words,
             test_words,
             off_target,
+            partner_of,
             warnings,
             directions,
             saes,
@@ -253,29 +260,49 @@ fn choose_layer(args: &RunArgs, embedded_model: bool, config: &ModelConfig, saes
 }
 
 /// Opens every SAE once for its hash and shape; one that cannot be read fails alone.
-fn read_saes(args: &RunArgs, embedded_model: bool) -> anyhow::Result<(Vec<SaeInput>, Vec<(String, String)>)> {
+fn read_saes(args: &RunArgs, embedded_model: bool, model: &ModelConfig) -> anyhow::Result<(Vec<SaeInput>, Vec<(String, String)>)> {
     let paths = if args.sae.is_empty() && embedded_model { embedded::saes()? } else { args.sae.clone() };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for path in paths {
-        let id = folder_name(&path);
-        match Sae::open(&path) {
+        let mut id = folder_name(&path);
+        if id == "directions" || good.iter().any(|other: &SaeInput| other.id == id) {
+            id = path.display().to_string();
+        }
+        if good.iter().any(|other: &SaeInput| other.id == id) {
+            return Err(failure::usage(format!("`--sae {id}` is given twice")));
+        }
+        let opened = Sae::open(&path).map_err(anyhow::Error::from).and_then(|sae| fits(sae, &path, model));
+        match opened {
             Ok(sae) => {
                 let config = sae.config();
                 let architecture = config.metadata.training_architecture().unwrap_or(config.architecture.name());
                 let spec = SaeSpec {
                     id: id.clone(),
-                    hash: checkpoint::content_hash(&path.join("sae_weights.safetensors"))?,
+                    hash: sae.content_hash(),
                     architecture: architecture.to_owned(),
                     hook: config.metadata.hook_name().unwrap_or("unknown").to_owned(),
                     width: config.d_sae as u64,
                 };
                 good.push(SaeInput { id, path, spec });
             }
-            Err(error) if args.sae.len() == 1 => return Err(error.into()),
-            Err(error) => bad.push((id, error.to_string())),
+            Err(error) if args.sae.len() == 1 => return Err(error),
+            Err(error) => bad.push((id, format!("{error:#}"))),
         }
     }
     Ok((good, bad))
+}
+
+/// Refuses an SAE of another width than the model's stream.
+fn fits(sae: Sae, path: &Path, model: &ModelConfig) -> anyhow::Result<Sae> {
+    if sae.d_in() == model.hidden_size {
+        return Ok(sae);
+    }
+    Err(failure::input(format!(
+        "`{}`: field `d_in` is {}, the model's residual stream has width {} (`hidden_size`)\nhint: choose an SAE that was trained on this model",
+        path.join("cfg.json").display(),
+        sae.d_in(),
+        model.hidden_size
+    )))
 }
 
 fn folder_name(path: &Path) -> String {
@@ -284,7 +311,7 @@ fn folder_name(path: &Path) -> String {
 }
 
 /// Hash of weights and configuration together.
-fn model_hash(dir: &Path) -> anyhow::Result<String> {
+pub(crate) fn model_hash(dir: &Path) -> anyhow::Result<String> {
     let parts = format!("{}{}", checkpoint::content_hash(dir)?, checkpoint::content_hash(&dir.join("config.json"))?);
     Ok(store::Blake3::of(parts.as_bytes()).to_string())
 }

@@ -93,7 +93,7 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         Column::higher("M* cosine").with_help("one latent per letter, nearest encoder direction to the probe"),
         Column::higher("M* probe").with_help("one latent per letter, best one-latent probe on train words"),
         Column::higher("M* effect").with_help("one latent per letter, largest exact effect on train words"),
-        Column::higher("M* oracle").with_help("one latent per letter, largest exact effect on the test words themselves: an upper bound, not a fair score"),
+        Column::higher("M* oracle").with_help("one latent per letter, the best of these rules and of the three strongest on the test words themselves: an upper bound, not a fair score"),
         Column::lower("k to match").with_help("latents per letter to reach 0.9 of LEACE's MS with O <= 0.2; letters that never do count as 64"),
         Column::higher("matched").with_help("share of letters that do with at most 64"),
         Column::lower("q").with_help("paired sign flip over letters of M* (probe) against LEACE, Benjamini-Hochberg over SAEs"),

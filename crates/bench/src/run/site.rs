@@ -5,8 +5,6 @@ use ablation::layers::{PairEffect, WordPair, patch_pairs};
 use ablation::{Bench, Capture, Directions, Item, Labelled, Pair, Stage, arms};
 use linear_probe::metrics::Evaluation;
 use model_runner::Transformer;
-use rand::seq::IndexedRandom;
-use stats::seed::rng;
 use store::Warning;
 use tasks::PromptSet;
 
@@ -19,16 +17,41 @@ const MIN_ACCURACY: f64 = 0.5;
 /// Prompts of train and test words, ready for partial runs.
 pub(crate) struct Stages<'a> {
     pub(crate) train: Stage<'a>,
+    /// The test prompts, and behind them the same prompts with the query word replaced by its partner.
     pub(crate) test: Stage<'a>,
+    /// For each test prompt, its item with the replaced word and that word.
+    swapped: Vec<Option<(usize, usize)>>,
 }
 
 impl<'a> Stages<'a> {
     pub(crate) fn new(model: &'a Transformer, plan: &Plan) -> anyhow::Result<Self> {
-        let stage = |prompts: &PromptSet| {
-            let items = prompts.prompts.iter().map(|p| Item { set: p.icl, suffix: prompts.suffix(p).to_vec() });
-            Stage::new(model, &prompts.prefixes, items.collect(), plan.answers.ids())
+        let items_of = |prompts: &PromptSet| -> Vec<Item> {
+            prompts.prompts.iter().map(|p| Item { set: p.icl, suffix: prompts.suffix(p).to_vec() }).collect()
         };
-        Ok(Self { train: stage(&plan.train)?, test: stage(&plan.test)? })
+        let mut items = items_of(&plan.test);
+        let mut swapped = vec![None; items.len()];
+        for (prompt, slot) in plan.test.prompts.iter().zip(&mut swapped) {
+            let Some(&partner) = plan.partner_of.get(&prompt.word) else { continue };
+            // The partner must not be among the examples that already show its answer.
+            if plan.test.sets[prompt.icl].words.contains(&partner) {
+                continue;
+            }
+            let mut suffix = plan.test.suffix(prompt).to_vec();
+            suffix[0] = plan.vocabulary.words[partner].token;
+            *slot = Some((items.len(), partner));
+            items.push(Item { set: prompt.icl, suffix });
+        }
+        let answers = plan.answers.ids();
+        Ok(Self {
+            train: Stage::new(model, &plan.train.prefixes, items_of(&plan.train), answers)?,
+            test: Stage::new(model, &plan.test.prefixes, items, answers)?,
+            swapped,
+        })
+    }
+
+    /// Suffix positions run so far.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.train.tokens() + self.test.tokens()
     }
 }
 
@@ -38,16 +61,18 @@ pub(crate) struct Site {
     pub(crate) train: Labelled,
     /// All test words of those letters.
     pub(crate) test: Labelled,
-    /// Item (prompt) of each row of `test`.
-    pub(crate) test_items: Vec<usize>,
     pub(crate) directions: Directions,
     pub(crate) lr: Evaluation,
     /// Stream at the selected train words.
     pub(crate) select: Capture,
     pub(crate) select_class: Vec<usize>,
     pub(crate) select_clean: Vec<LetterLogits>,
-    /// Stream at the scored test words.
+    /// Stream at the scored test words, and behind them at their replaced words.
     pub(crate) scored: Capture,
+    /// How many of its rows are scored words.
+    pub(crate) words: usize,
+    /// How many test words the model was asked about.
+    pub(crate) asked: usize,
     pub(crate) scored_class: Vec<usize>,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) donors: Vec<Option<usize>>,
@@ -60,9 +85,9 @@ impl Site {
     pub(crate) fn new(plan: &Plan, stages: &Stages<'_>, progress: &Progress) -> anyhow::Result<Self> {
         let seed = plan.directions.seed;
         progress.doing("capturing train words");
-        let (train, _) = labelled(plan, &plan.train, &stages.train)?;
+        let train = labelled(plan, &plan.train, &stages.train)?;
         progress.done(&format!("captured {} train words at `{}`", train.n(), plan.hook));
-        let (test, test_items) = labelled(plan, &plan.test, &stages.test)?;
+        let test = labelled(plan, &plan.test, &stages.test)?;
         progress.doing("fitting probes");
         let directions = Directions::fit(&train, seed)?;
         let lr = directions.evaluate_lr(&test)?;
@@ -93,21 +118,33 @@ impl Site {
             warnings.push(Warning::ModelFailsTask { accuracy, needed: MIN_ACCURACY });
             all
         };
-        let scored = capture(&stages.test, plan.layer, &kept)?;
-        let scored_class = classes_of(plan, &plan.test, &kept);
+        let mut scored_class = classes_of(plan, &plan.test, &kept);
         let pairs = pairs(plan, &kept, &scored_class);
-        let donors = donors(plan, &kept, &scored_class);
-        progress.done(&format!("captured {} test words (model right on {:.1} %)", kept.len(), 100.0 * accuracy));
+        let words = kept.len();
+        let asked = right.len();
+        let (mut rows, mut donors) = (kept, Vec::new());
+        for row in 0..words {
+            let swap = stages.swapped[rows[row]].and_then(|(item, word)| Some((item, plan.class_of(word)?)));
+            donors.push(swap.map(|_| rows.len()));
+            if let Some((item, class)) = swap {
+                rows.push(item);
+                scored_class.push(class);
+            }
+        }
+        donors.resize(rows.len(), None);
+        let scored = capture(&stages.test, plan.layer, &rows)?;
+        progress.done(&format!("captured {words} test words (model right on {:.1} %)", 100.0 * accuracy));
         Ok(Self {
             train,
             test,
-            test_items,
             directions,
             lr,
             select,
             select_class,
             select_clean,
             scored,
+            words,
+            asked,
             scored_class,
             pairs,
             donors,
@@ -138,7 +175,7 @@ impl Site {
     }
 }
 
-/// Effects of patching each scored word from its donor, per layer.
+/// Effects of patching each scored word from the same prompt with its word replaced, per layer.
 pub(crate) fn layer_map(plan: &Plan, site: &Site, stages: &Stages<'_>) -> anyhow::Result<Vec<Vec<PairEffect>>> {
     let letter = |class: usize| plan.letters[class].index();
     let pairs: Vec<WordPair> = site
@@ -163,22 +200,21 @@ pub(crate) fn layer_map(plan: &Plan, site: &Site, stages: &Stages<'_>) -> anyhow
         .collect()
 }
 
-fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Result<(Labelled, Vec<usize>)> {
-    let vectors = stage.site_vectors(plan.layer)?;
+fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Result<Labelled> {
+    let all: Vec<usize> = (0..prompts.prompts.len()).collect();
+    let vectors = stage.site_vectors(plan.layer, &all)?;
     let d = stage.model().config().hidden_size;
     let mut out = Labelled { x: Vec::new(), y: Vec::new(), d, classes: plan.letters.len() };
-    let mut items = Vec::new();
     for (item, row) in vectors.chunks_exact(d).enumerate() {
         if let Some(class) = plan.class_of(prompts.prompts[item].word) {
             out.x.extend_from_slice(row);
             out.y.push(class);
-            items.push(item);
         }
     }
-    Ok((out, items))
+    Ok(out)
 }
 
-fn capture(stage: &Stage<'_>, layer: usize, items: &[usize]) -> anyhow::Result<Capture> {
+pub(crate) fn capture(stage: &Stage<'_>, layer: usize, items: &[usize]) -> anyhow::Result<Capture> {
     let mut captures = stage.capture(&[layer], Some(items))?;
     captures.pop().ok_or_else(|| anyhow::anyhow!("a capture of one layer gave none"))
 }
@@ -205,19 +241,4 @@ fn pairs(plan: &Plan, items: &[usize], class_of: &[usize]) -> Vec<Pair> {
         }
     }
     pairs
-}
-
-/// For each scored word, a scored word of another letter, with the same examples where there is
-/// one: its prompt is then the same prompt with the word changed.
-fn donors(plan: &Plan, items: &[usize], class_of: &[usize]) -> Vec<Option<usize>> {
-    let set = |row: usize| plan.test.prompts[items[row]].icl;
-    (0..items.len())
-        .map(|row| {
-            let other: Vec<usize> = (0..items.len()).filter(|&other| class_of[other] != class_of[row]).collect();
-            let same: Vec<usize> = other.iter().copied().filter(|&other| set(other) == set(row)).collect();
-            let candidates = if same.is_empty() { other } else { same };
-            let name = &plan.vocabulary.words[plan.test.prompts[items[row]].word].text;
-            candidates.choose(&mut rng(plan.directions.seed, &format!("run/donor/{name}"))).copied()
-        })
-        .collect()
 }

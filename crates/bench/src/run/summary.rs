@@ -45,9 +45,9 @@ impl Summary {
     /// Adds an arm's macro means (bootstrap-t over letters) and per-letter scores.
     pub(crate) fn arm(&mut self, name: &str, scored: &Scored, dose: f64) -> anyhow::Result<()> {
         let missing = &scored.unidentified;
-        let known = self.warnings.iter().any(|w| matches!(w, Warning::NoWordsForLetter { letters } if letters == missing));
+        let known = self.warnings.iter().any(|w| matches!(w, Warning::LettersWithoutCeiling { letters } if letters == missing));
         if !missing.is_empty() && !known {
-            self.warnings.push(Warning::NoWordsForLetter { letters: missing.clone() });
+            self.warnings.push(Warning::LettersWithoutCeiling { letters: missing.clone() });
         }
         let n = scored.letters.len() as u64;
         if (n as usize) < stats::MIN_LETTERS {
@@ -85,10 +85,11 @@ impl Summary {
             self.put(&format!("{name}/ms_patch"), macro_estimate(&patched, "share").higher_is_better());
         }
         for (&letter, score) in &scored.letters {
-            let words = n;
-            let pairs = [("ms", score.ms), ("o_mean", score.o_mean), ("o_max", score.o_max), ("m_star", score.m_star), ("fi", score.fi), ("effect", score.effect)];
+            let words = score.words as u64;
+            let pairs = [("ms", score.ms), ("o_mean", score.o_mean), ("o_max", score.o_max), ("m_star", score.m_star), ("fi", score.fi)];
             let mut values: BTreeMap<String, Estimate> =
                 pairs.into_iter().map(|(k, v)| (k.to_owned(), Estimate::point(v, words, "share"))).collect();
+            values.insert("effect".to_owned(), Estimate::point(score.effect, words, "nats"));
             if let Some(ms) = score.ms_patch {
                 values.insert("ms_patch".to_owned(), Estimate::point(ms, words, "share"));
             }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ablation::absorption::{decoder_cosines, full_absorption};
 use ablation::select::{by_encoder_cosine, by_sparse_probe, rank_by_effect, single_effects, split_latents};
 use ablation::{Arm, Bench, EffectRow, SaeSide, arms, score};
-use linear_probe::{Labels, metrics};
-use sae::{Sae, evaluate};
+use linear_probe::metrics;
+use sae::{Sae, SparseLatents, evaluate};
 use store::{Estimate, LetterRow, TableRow, Warning};
 
 use super::args::RunArgs;
@@ -17,7 +17,10 @@ use super::summary::{Summary, k_to_match, macro_estimate};
 /// Arms without an SAE, in the order of the table.
 pub(crate) const DIRECTION_ARMS: [&str; 7] = ["null", "full-site", "random", "diff-mean", "lr", "leace-1", "leace-25"];
 
-/// Selection rules of one latent per letter.
+/// Decoder norms this close to 1 count as 1: bf16 storage alone moves them by half of it.
+const UNIT_TOLERANCE: f32 = 0.01;
+
+/// Selection rules of one latent per letter; `oracle` sees the test words.
 pub(crate) const RULES: [&str; 4] = ["cosine", "probe", "effect", "oracle"];
 
 /// Set sizes of the k-curve.
@@ -50,8 +53,8 @@ impl Unit {
         Self { summary: Summary::new(args.seed, args.replicates), rows: Vec::new() }
     }
 
-    /// Measures, scores and keeps an arm; returns its per-letter MS and damage.
-    fn arm(&mut self, plan: &Plan, site: &Site, bench: &Bench<'_>, arm: &Arm, latents: Option<&sae::SparseLatents>) -> anyhow::Result<()> {
+    /// Measures, scores and keeps an arm.
+    fn arm(&mut self, plan: &Plan, site: &Site, bench: &Bench<'_>, arm: &Arm, latents: Option<&SparseLatents>) -> anyhow::Result<()> {
         let measured = bench.measure(arm, latents, true)?;
         let rows = bench.rows(&measured, |row| site.word(plan, row));
         let scored = score(&rows)?;
@@ -81,7 +84,7 @@ pub(crate) fn directions(args: &RunArgs, plan: &Plan, site: &Site, stages: &Stag
         arms::leace_joint(&site.directions, &site.train),
     ];
     for mut arm in all {
-        // With fewer letters the joint rank is smaller; the table's name stays.
+        // With 26 letters the joint rank is 25; with fewer it is smaller, and the name stays.
         if arm.name.starts_with("leace-") && arm.name != "leace-1" {
             "leace-25".clone_into(&mut arm.name);
         }
@@ -98,7 +101,7 @@ pub(crate) fn directions(args: &RunArgs, plan: &Plan, site: &Site, stages: &Stag
     summary.put("probe/recall", probe(|c| c.recall));
     summary.put("probe/auc", probe(|c| c.auc));
     summary.put("probe/c", Estimate::point(site.directions.lr_c, n, "1"));
-    summary.put("model/accuracy", Estimate::point(site.accuracy, site.scored.rows.len() as u64, "share").higher_is_better());
+    summary.put("model/accuracy", Estimate::point(site.accuracy, site.asked as u64, "share").higher_is_better());
     for (class, scores) in site.lr.classes.iter().enumerate() {
         let Some(c) = scores else { continue };
         let values = [("f1", c.f1), ("precision", c.precision), ("recall", c.recall), ("auc", c.auc)];
@@ -106,7 +109,27 @@ pub(crate) fn directions(args: &RunArgs, plan: &Plan, site: &Site, stages: &Stag
         summary.letters.push(LetterRow { letter: plan.letters[class].lower(), arm: "probe".to_owned(), values: values.collect() });
     }
     site_share(plan, site, stages, summary)?;
+    summary.tables.insert("words".to_owned(), words(plan, site));
     Ok(unit)
+}
+
+/// The scored words with their strata, so that any result can be broken down by them.
+fn words(plan: &Plan, site: &Site) -> Vec<TableRow> {
+    let row = |row: usize| {
+        let word = &plan.vocabulary.words[plan.test.prompts[site.scored.rows[row]].word];
+        let at = [
+            ("word", word.text.clone()),
+            ("letter", word.letter.to_string()),
+            ("case", format!("{:?}", word.stratum.case).to_lowercase()),
+            ("leading_space", word.stratum.leading_space.to_string()),
+            ("fragment", word.stratum.fragment.to_string()),
+        ];
+        TableRow {
+            at: at.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            values: BTreeMap::from([("length".to_owned(), Estimate::point(word.stratum.length as f64, 1, "letters"))]),
+        }
+    };
+    (0..site.words).map(row).collect()
 }
 
 /// The site share of every layer, and the gate at the chosen one.
@@ -121,12 +144,12 @@ fn site_share(plan: &Plan, site: &Site, stages: &Stages<'_>, summary: &mut Summa
             sums[0] += effect.patched;
             sums[1] += effect.total;
         }
+        let Some(share) = shares_of(&by_letter) else { continue };
         let shares: Vec<f64> = by_letter.values().filter(|s| s[1] > 0.0).map(|s| s[0] / s[1]).collect();
-        let share = macro_estimate(&shares, "share").higher_is_better();
         let more_than_half = Estimate::point(flipped as f64 / effects.len().max(1) as f64, effects.len() as u64, "share");
         if layer == plan.layer {
             let t = t_statistic(&by_letter.values().map(|s| s[1]).collect::<Vec<_>>());
-            if share.value.is_nan() || share.value < NEEDED || t.abs() <= 5.0 {
+            if share.value < NEEDED || t.abs() <= 5.0 {
                 summary.warnings.push(Warning::SiteNotIdentifiable { hook: plan.hook.clone(), full_site_effect: share.value, needed: NEEDED });
             }
             summary.put("site/share", share.clone());
@@ -139,6 +162,12 @@ fn site_share(plan: &Plan, site: &Site, stages: &Stages<'_>, summary: &mut Summa
     }
     summary.tables.insert("layers".to_owned(), rows);
     Ok(())
+}
+
+/// Mean over letters of the patched share; none where no letter's words can be changed.
+fn shares_of(by_letter: &BTreeMap<usize, [f64; 2]>) -> Option<Estimate> {
+    let shares: Vec<f64> = by_letter.values().filter(|s| s[1] > 0.0).map(|s| s[0] / s[1]).collect();
+    (!shares.is_empty()).then(|| macro_estimate(&shares, "share").higher_is_better())
 }
 
 fn t_statistic(values: &[f64]) -> f64 {
@@ -160,9 +189,16 @@ pub(crate) fn sae(
 ) -> anyhow::Result<Unit> {
     let opened = Sae::open(&input.path)?;
     // Effects do not depend on the decoder's length, but activations and cosines are read beside
-    // each other, so norms are folded where that is legal.
+    // each other, so norms are folded where that is legal; where it is not and they are off, the
+    // absorption shares are off by as much, and the record says so.
     let sae = opened.fold_decoder_norms().unwrap_or(opened);
     let mut unit = Unit::new(args);
+    let norms = sae.decoder_norms();
+    let bounds = norms.iter().fold((f32::INFINITY, 0f32), |(lo, hi), &n| (lo.min(n), hi.max(n)));
+    if (bounds.0 - 1.0).abs().max((bounds.1 - 1.0).abs()) > UNIT_TOLERANCE {
+        let (min_norm, max_norm) = (f64::from(bounds.0), f64::from(bounds.1));
+        unit.summary.warnings.push(Warning::NonUnitDecoder { sae: input.id.clone(), min_norm, max_norm });
+    }
     let classes = plan.letters.len();
     let side = SaeSide::new(&sae, &site.train)?;
 
@@ -173,18 +209,23 @@ pub(crate) fn sae(
     let ranked = rank_by_effect(&effects, &site.select_class, classes, sae.d_sae());
     let scored_latents = sae.encode(&site.scored.sites());
     let test_effects =
-        single_effects(&stages.test, &site.scored, &side, &scored_latents, &letters_of(&site.scored_class), bench.clean())?;
+        single_effects(&stages.test, &site.scored, &side, &scored_latents, &letters_of(&site.scored_class[..site.words]), bench.clean())?;
     let oracle = rank_by_effect(&test_effects, &site.scored_class, classes, sae.d_sae());
     let probes = by_sparse_probe(&side.train, &site.train)?;
 
     let first = |ranked: &[Vec<u32>]| -> Vec<Vec<u32>> { ranked.iter().map(|r| r.iter().take(1).copied().collect()).collect() };
-    let by_probe: Vec<Vec<u32>> = probes.iter().map(|p| vec![p.latent]).collect();
+    let by_probe: Vec<Vec<u32>> =
+        probes.iter().map(|p| if p.f1 > 0.0 { vec![p.latent] } else { Vec::new() }).collect();
     let cosine: Vec<Vec<u32>> =
         by_encoder_cosine(&sae, &site.directions.lr, classes).into_iter().map(|latent| vec![latent]).collect();
-    let chosen = [cosine, by_probe.clone(), first(&ranked), first(&oracle)];
-    for (rule, sets) in RULES.iter().zip(&chosen) {
+    let chosen = [("cosine", cosine), ("probe", by_probe.clone()), ("effect", first(&ranked))];
+    for (rule, sets) in &chosen {
+        warn_empty(plan, rule, sets, &mut unit.summary);
         unit.arm(plan, site, bench, &side.arm(&one_latent(rule), sets), Some(&scored_latents))?;
     }
+    let fair = chosen.map(|(_, sets)| sets);
+    let best = best_on_test(plan, site, bench, &side, &scored_latents, &fair, &oracle)?;
+    unit.arm(plan, site, bench, &side.arm(&one_latent("oracle"), &best), Some(&scored_latents))?;
     let random = side.random_arm(&by_probe, &site.train, args.random_draws, plan.directions.seed);
     unit.arm(plan, site, bench, &random, Some(&scored_latents))?;
     for &k in &KS[1..] {
@@ -195,6 +236,44 @@ pub(crate) fn sae(
 
     detection(plan, site, &sae, &side, &probes, input, &mut unit.summary)?;
     Ok(unit)
+}
+
+/// Says for which letters a rule found no latent at all; their editor does nothing.
+fn warn_empty(plan: &Plan, rule: &str, sets: &[Vec<u32>], summary: &mut Summary) {
+    let empty: Vec<char> =
+        sets.iter().zip(&plan.letters).filter(|(set, _)| set.is_empty()).map(|(_, letter)| letter.lower()).collect();
+    if !empty.is_empty() {
+        let letters: String = empty.into_iter().collect();
+        summary.warnings.push(Warning::NoOpEdit { arm: format!("{} (letters {letters})", one_latent(rule)) });
+    }
+}
+
+/// The oracle: per letter the latent with the highest M* on the test words themselves, among those
+/// that the fair rules chose and the strongest by test effect. An upper bound on the fair rules.
+fn best_on_test(
+    plan: &Plan,
+    site: &Site,
+    bench: &Bench<'_>,
+    side: &SaeSide<'_>,
+    latents: &SparseLatents,
+    chosen: &[Vec<Vec<u32>>],
+    by_effect: &[Vec<u32>],
+) -> anyhow::Result<Vec<Vec<u32>>> {
+    const STRONGEST: usize = 3;
+    let nth = |n: usize| -> Vec<Vec<u32>> { by_effect.iter().map(|r| r.get(n).copied().into_iter().collect()).collect() };
+    let candidates: Vec<Vec<Vec<u32>>> = chosen.iter().cloned().chain((0..STRONGEST).map(nth)).collect();
+    let mut best: Vec<(f64, Vec<u32>)> = vec![(f64::NEG_INFINITY, Vec::new()); plan.letters.len()];
+    for sets in candidates {
+        let measured = bench.measure(&side.arm("candidate", &sets), Some(latents), false)?;
+        let scored = score(&bench.rows(&measured, |row| site.word(plan, row)))?;
+        for (class, set) in sets.into_iter().enumerate() {
+            let m_star = scored.letters.get(&plan.letters[class].lower()).map_or(f64::NEG_INFINITY, |s| s.m_star);
+            if !set.is_empty() && m_star >= best[class].0 {
+                best[class] = (m_star, set);
+            }
+        }
+    }
+    Ok(best.into_iter().map(|(_, set)| set).collect())
 }
 
 /// What the SAE is as a detector of letters, and how good it is as an SAE.
@@ -256,7 +335,9 @@ fn detection(
     let split_counts: Vec<f64> = splits.iter().map(|s| s.len() as f64).collect();
     summary.put("latent/f1", macro_estimate(&f1s, "share").higher_is_better());
     summary.put("latent/split_latents", macro_estimate(&split_counts, "latents"));
-    summary.put("latent/full_absorption", macro_estimate(&rates, "share").lower_is_better());
+    if !rates.is_empty() {
+        summary.put("latent/full_absorption", macro_estimate(&rates, "share").lower_is_better());
+    }
     let quality = evaluate(sae, &site.test.x);
     summary.put("sae/l0", Estimate::point(quality.l0, n as u64, "latents"));
     summary.put("sae/explained_variance", Estimate::point(quality.explained_variance, n as u64, "share").higher_is_better());
@@ -270,7 +351,5 @@ fn detection(
 /// Logistic scores of all test words, `[n, classes]`.
 fn scores_of(site: &Site) -> anyhow::Result<Vec<f64>> {
     let design = linear_probe::Design::new(&site.test.x, site.test.n(), site.test.d)?;
-    let labels = Labels::new(&site.test.y, site.test.classes)?;
-    debug_assert_eq!(labels.n(), site.test.n());
     Ok(site.directions.lr.scores(design)?)
 }

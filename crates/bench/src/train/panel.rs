@@ -9,6 +9,7 @@ use sae::train::Rows;
 use sae::{ActivationSource, Metadata, Objective, Sae, SaeError, StoredDtype, TrainConfig, evaluate};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use crate::failure;
 use tasks::{AnswerTokens, IclPlan, IclRequest, Template, build_prompts, draw_icl, vocabulary};
 
 /// A panel: shared settings and its members.
@@ -16,6 +17,8 @@ use tasks::{AnswerTokens, IclPlan, IclRequest, Template, build_prompts, draw_icl
 #[serde(deny_unknown_fields)]
 pub(crate) struct Panel {
     pub(crate) layer: usize,
+    /// Name that the autoencoders give as their model.
+    pub(crate) model_name: String,
     pub(crate) seed: u64,
     /// Share of training rows that are words in prompts; the others are positions of the model's own text.
     pub(crate) word_share: f64,
@@ -83,7 +86,10 @@ pub(crate) fn train(model_dir: &Path, panel: &Path, only: Option<&str>, out: &Pa
     let settings: Panel = checkpoint::read_json(panel)?;
     let model = Transformer::open(model_dir)?;
     let config = model.config().clone();
-    anyhow::ensure!(settings.layer < config.layers, "layer {} of a model with {} layers", settings.layer, config.layers);
+    if settings.layer >= config.layers {
+        let reason = format!("field `layer` is {}, the model has {} layers", settings.layer, config.layers);
+        return Err(failure::input(format!("`{}`: {reason}", panel.display())));
+    }
     let hook = HookName::resid_post(settings.layer).to_string();
     let words = word_rows(&model, model_dir, &config, settings.layer, settings.seed)?;
     let others = text_rows(&model, model_dir, settings.layer)?;
@@ -98,11 +104,10 @@ pub(crate) fn train(model_dir: &Path, panel: &Path, only: Option<&str>, out: &Pa
         if let Some(batch) = member.batch_size {
             config.batch_size = batch;
         }
-        config.held_out_rows = 0;
+        config.held_out_rows = 1024;
         config.metadata = Metadata::new()
-            .with("model_name", "vernier-embedded")
+            .with("model_name", settings.model_name.as_str())
             .with("hook_name", hook.as_str())
-            .with("context_size", 104)
             .with("prepend_bos", true)
             .with("seed", member.seed);
         let (sae, report) = sae::train(&config, &source, member.seed).with_context(|| format!("training `{}`", member.name))?;
@@ -121,7 +126,10 @@ pub(crate) fn train(model_dir: &Path, panel: &Path, only: Option<&str>, out: &Pa
         ));
         trained += 1;
     }
-    anyhow::ensure!(trained > 0, "no member of `{}` has a name with `{}`", panel.display(), only.unwrap_or_default());
+    if trained == 0 {
+        let name = only.unwrap_or_default();
+        return Err(failure::nothing_selected(format!("no member of `{}` has a name with `{name}`", panel.display())));
+    }
     Ok(())
 }
 
@@ -145,7 +153,8 @@ fn word_rows(model: &Transformer, dir: &Path, config: &ModelConfig, layer: usize
     let items = prompts.prompts.iter().map(|p| ablation::Item { set: p.icl, suffix: prompts.suffix(p).to_vec() });
     let answers = AnswerTokens::new(&tokenizer)?;
     let stage = ablation::Stage::new(model, &prompts.prefixes, items.collect(), answers.ids())?;
-    Ok(stage.site_vectors(layer)?)
+    let all: Vec<usize> = (0..stage.items().len()).collect();
+    Ok(stage.site_vectors(layer, &all)?)
 }
 
 /// The stream at every position of the model's sampled text but the first, `[positions, d_model]`.

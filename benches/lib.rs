@@ -1,1 +1,0 @@
-//! Criterion benches of Vernier; see `README.md` beside this file.

@@ -1,0 +1,16 @@
+//! What the benches share; results with machine and date are in `README.md` beside this package.
+//!
+//! Deliberately absent: assertions on time. A bench states what it measured; whether that is good
+//! enough is decided where machine and date are known.
+
+mod clock;
+mod flops;
+mod full_pass;
+mod prompts;
+mod random_model;
+
+pub use clock::{Spread, peak_rss, timed};
+pub use flops::run_flops;
+pub use full_pass::FullPass;
+pub use prompts::{Prompts, embedded_model};
+pub use random_model::{RandomModel, RandomSae};
