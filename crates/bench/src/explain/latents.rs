@@ -167,7 +167,7 @@ impl Latents {
             self.verdict(probe.latent)
         ));
         table.notes.push(format!(
-            "{} latents are active. As a classifier of train words the main latent has F1 {:.2}, above activation {:.2}.",
+            "Active latents: {}. As a classifier of train words the main latent has F1 {:.2}, above activation {:.2}.",
             self.active, probe.f1, probe.threshold
         ));
         if self.projection <= 0.0 {

@@ -86,10 +86,11 @@ fn run_missing(
     failed: &mut Vec<(String, String)>,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let writer = Writer::open(&args.out, LOCK_WAIT)?;
     let begun = Instant::now();
-    progress.doing("running prefixes");
+    // The model is opened first: a checkpoint that is refused leaves no folder behind.
     let model = Transformer::open(&plan.model_dir)?;
+    let writer = Writer::open(&args.out, LOCK_WAIT)?;
+    progress.doing("running prefixes");
     let stages = Stages::new(&model, plan)?;
     progress.done(&format!("ran {} example sets", plan.train.prefixes.len() + plan.test.prefixes.len()));
     let site = Site::new(plan, &stages, progress)?;

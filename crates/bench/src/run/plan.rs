@@ -10,7 +10,7 @@ use sae::Sae;
 use stats::seed::rng;
 use store::{ModelSpec, SaeSpec, SiteSpec, Spec, Warning};
 use tasks::{
-    AnswerTokens, IclPlan, IclRequest, Letter, OffTargetRequest, PartnerRequest, PromptSet, SelectionRequest, Split, Template, Vocabulary,
+    AnswerTokens, DropReason, IclPlan, IclRequest, Letter, OffTargetRequest, PartnerRequest, PromptSet, SelectionRequest, Split, Template, Vocabulary,
     build_prompts, draw_icl, off_target, parse_letters, partners, select_words, vocabulary,
 };
 
@@ -22,6 +22,9 @@ const METRIC_VERSION: u32 = 1;
 
 /// Fewest test words for a letter to take part.
 const FEWEST_WORDS: usize = 2;
+
+/// Largest share of words that the tokenizer may split inside the prompt.
+const MOST_SPLIT: f64 = 0.9;
 
 /// One autoencoder of a run.
 pub(crate) struct SaeInput {
@@ -196,6 +199,14 @@ impl Draw<'_> {
             purpose,
         };
         let set = build_prompts(self.tokenizer, &template, self.vocabulary, draw_icl(&request)?)?;
+        let split = set.report.dropped.iter().filter(|d| matches!(d.reason, DropReason::Split { .. })).count();
+        if split as f64 > MOST_SPLIT * set.report.words as f64 {
+            return Err(failure::input(format!(
+                "`tokenizer.json` splits {split} of {} words inside the prompt, for example `{}`\nhint: the benchmark needs words that are one token each; check that the file belongs to this model",
+                set.report.words,
+                set.report.dropped[0].text
+            )));
+        }
         if let Some(first) = set.report.dropped.first() {
             self.warnings.push(Warning::DroppedWords {
                 dropped: set.report.dropped.len() as u64,
