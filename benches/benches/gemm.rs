@@ -87,9 +87,10 @@ fn report(name: &str, what: &str, flops: f64, spread: Option<Spread>, peak: Opti
     if let (Some(spread), Some(peak)) = (spread, peak) {
         let rate = flops / spread.median;
         println!(
-            "  {name}, {what}: {spread}, {:.1} GFLOP/s, {:.0} % of peak",
+            "  {name}, {what}: {spread}, {:.1} GFLOP/s, {:.0} % of peak, {:.0} % in the fastest sample",
             rate / 1e9,
-            100.0 * rate / peak
+            100.0 * rate / peak,
+            100.0 * flops / spread.min / peak,
         );
     }
 }

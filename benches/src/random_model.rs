@@ -104,10 +104,10 @@ impl RandomModel {
     /// Tensors in order, a new shard where the next one would not fit.
     fn shards(&self, tensors: Vec<Tensor>) -> Vec<Vec<Tensor>> {
         let mut shards: Vec<Vec<Tensor>> = Vec::new();
-        let mut used = u64::MAX;
+        let mut used = 0;
         for tensor in tensors {
             let bytes = bytes_of(&tensor);
-            if used.saturating_add(bytes) > self.shard_bytes {
+            if shards.is_empty() || used + bytes > self.shard_bytes {
                 shards.push(Vec::new());
                 used = 0;
             }

@@ -7,6 +7,9 @@ fn main() {
     println!("cargo::rerun-if-changed=../../.git/logs/HEAD");
     let output = Command::new("git").args(["rev-parse", "HEAD"]).output();
     if let Some(output) = output.ok().filter(|output| output.status.success()) {
-        println!("cargo::rustc-env=VERNIER_GIT_COMMIT={}", String::from_utf8_lossy(&output.stdout).trim());
+        println!(
+            "cargo::rustc-env=VERNIER_GIT_COMMIT={}",
+            String::from_utf8_lossy(&output.stdout).trim()
+        );
     }
 }

@@ -6,6 +6,8 @@
 
 use sae::SparseLatents;
 
+use crate::select::contribution_scale;
+
 /// Smallest cosine between the absorbing latent's decoder row and the probe.
 pub const MIN_COSINE: f64 = 0.025;
 /// Smallest share of the probe projection that the absorbing latent carries.
@@ -35,7 +37,11 @@ pub fn decoder_cosines(w_dec: &[f32], direction: &[f64]) -> Vec<f64> {
         .map(|row| {
             let dot: f64 = row.iter().zip(direction).map(|(&w, v)| f64::from(w) * v).sum();
             let norm = row.iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt();
-            if norm > 0.0 && length > 0.0 { dot / (norm * length) } else { 0.0 }
+            if norm > 0.0 && length > 0.0 {
+                dot / (norm * length)
+            } else {
+                0.0
+            }
         })
         .collect()
 }
@@ -52,6 +58,7 @@ pub fn full_absorption(
     projection: f64,
 ) -> Option<Absorber> {
     let (index, value) = latents.row(row);
+    let scale = f64::from(contribution_scale(latents, row));
     let fires = |main: &u32| index.binary_search(main).is_ok_and(|at| value[at] >= FIRES);
     if projection <= 0.0 || main.iter().any(fires) {
         return None;
@@ -59,11 +66,22 @@ pub fn full_absorption(
     let top = index
         .iter()
         .zip(value)
-        .map(|(&latent, &activation)| (latent, activation, f64::from(activation) * cosines[latent as usize]))
+        .map(|(&latent, &activation)| {
+            (
+                latent,
+                activation,
+                f64::from(activation) * scale * cosines[latent as usize],
+            )
+        })
         .max_by(|a, b| a.2.total_cmp(&b.2).then(b.0.cmp(&a.0)))?;
     let (latent, activation, contribution) = top;
     let (cosine, share) = (cosines[latent as usize], contribution / projection);
-    (cosine >= MIN_COSINE && share >= MIN_SHARE).then_some(Absorber { latent, activation, cosine, share })
+    (cosine >= MIN_COSINE && share >= MIN_SHARE).then_some(Absorber {
+        latent,
+        activation,
+        cosine,
+        share,
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +111,12 @@ mod tests {
             let active: Vec<u32> = (0..acts.len() as u32).filter(|&j| acts[j as usize] != 0.0).collect();
             let values = active.iter().map(|&j| acts[j as usize]).collect();
             let latents = SparseLatents::new(acts.len(), vec![0, active.len()], active, values);
-            assert_eq!(full_absorption(&latents, 0, main, cosines, projection).is_some(), want, "T{}", i + 1);
+            assert_eq!(
+                full_absorption(&latents, 0, main, cosines, projection).is_some(),
+                want,
+                "T{}",
+                i + 1
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use sae::{Sae, SparseLatents};
 use crate::directions::{Directions, Labelled, off_class_mean_of};
 use crate::editor::{Editor, Reader, Term, norm};
 use crate::error::{AblationError, Result};
+use crate::select::contribution_scale;
 
 /// A named editor family.
 #[derive(Clone, Debug)]
@@ -22,7 +23,10 @@ impl Arm {
     /// An arm without randomness.
     #[must_use]
     pub fn fixed(name: &str, editors: Vec<Editor>) -> Self {
-        Self { name: name.to_owned(), draws: vec![editors] }
+        Self {
+            name: name.to_owned(),
+            draws: vec![editors],
+        }
     }
 }
 
@@ -35,7 +39,10 @@ pub fn null(classes: usize) -> Arm {
 /// Replaces the vector by the mean of the other letters' words: MS is 1 by definition.
 #[must_use]
 pub fn full_site(directions: &Directions) -> Arm {
-    let editors = directions.off_mean.iter().map(|mean| Editor::FullSite { target: mean.clone() });
+    let editors = directions
+        .off_mean
+        .iter()
+        .map(|mean| Editor::FullSite { target: mean.clone() });
     Arm::fixed("full-site", editors.collect())
 }
 
@@ -55,26 +62,45 @@ pub fn leace_joint(directions: &Directions, train: &Labelled) -> Arm {
     let leace = &directions.leace_joint;
     let d = leace.d;
     let pairs: Vec<(&[f64], &[f64])> = leace.reads.chunks_exact(d).zip(leace.writes.chunks_exact(d)).collect();
-    let targets: Vec<Vec<f64>> =
-        pairs.iter().map(|(read, _)| off_mean_reads(read, &leace.mu, train)).collect();
+    let targets: Vec<Vec<f64>> = pairs
+        .iter()
+        .map(|(read, _)| off_mean_reads(read, &leace.mu, train))
+        .collect();
     let editor = |class: usize| {
-        let terms = pairs.iter().zip(&targets).map(|((r, w), t)| Term::linear(r, &leace.mu, w, t[class]));
-        Editor::Terms { terms: terms.collect(), dose: 1.0 }
+        let terms = pairs
+            .iter()
+            .zip(&targets)
+            .map(|((r, w), t)| Term::linear(r, &leace.mu, w, t[class]));
+        Editor::Terms {
+            terms: terms.collect(),
+            dose: 1.0,
+        }
     };
-    Arm::fixed(&format!("leace-{}", leace.rank), (0..train.classes).map(editor).collect())
+    Arm::fixed(
+        &format!("leace-{}", leace.rank),
+        (0..train.classes).map(editor).collect(),
+    )
 }
 
 /// Projection onto the logistic probe's weight: read and write are one vector.
 #[must_use]
 pub fn lr(directions: &Directions, train: &Labelled) -> Arm {
-    Arm::fixed("lr", (0..train.classes).map(|c| projection(directions.lr.direction(c), train, c)).collect())
+    Arm::fixed(
+        "lr",
+        (0..train.classes)
+            .map(|c| projection(directions.lr.direction(c), train, c))
+            .collect(),
+    )
 }
 
 /// Projection onto the difference of class means.
 #[must_use]
 pub fn diff_mean(directions: &Directions, train: &Labelled) -> Arm {
     let rows = directions.diff.directions.chunks_exact(train.d);
-    Arm::fixed("diff-mean", rows.enumerate().map(|(c, v)| projection(v, train, c)).collect())
+    Arm::fixed(
+        "diff-mean",
+        rows.enumerate().map(|(c, v)| projection(v, train, c)).collect(),
+    )
 }
 
 /// Random directions, as long per word as another arm's edit.
@@ -89,11 +115,17 @@ pub fn random(control: &Arm, d: usize, draws: usize, seed: u64) -> Arm {
                 let mut direction: Vec<f64> = (0..d).map(|_| normal(&mut rng)).collect();
                 let length = norm(&direction);
                 direction.iter_mut().for_each(|v| *v /= length);
-                Editor::MatchedNorm { direction, control: Box::new(editor.clone()) }
+                Editor::MatchedNorm {
+                    direction,
+                    control: Box::new(editor.clone()),
+                }
             })
             .collect()
     };
-    Arm { name: "random".to_owned(), draws: (0..draws).map(draw).collect() }
+    Arm {
+        name: "random".to_owned(),
+        draws: (0..draws).map(draw).collect(),
+    }
 }
 
 /// A standard normal draw (Box-Muller).
@@ -112,7 +144,11 @@ fn projection(v: &[f64], train: &Labelled, class: usize) -> Editor {
 
 fn off_mean_reads(read: &[f64], mu: &[f64], train: &Labelled) -> Vec<f64> {
     let values = (0..train.n()).map(|i| {
-        read.iter().zip(train.row(i)).zip(mu).map(|((r, &x), m)| r * (f64::from(x) - m)).sum::<f64>()
+        read.iter()
+            .zip(train.row(i))
+            .zip(mu)
+            .map(|((r, &x), m)| r * (f64::from(x) - m))
+            .sum::<f64>()
     });
     off_class_mean_of(values, &train.y, train.classes)
 }
@@ -151,8 +187,9 @@ impl<'a> SaeSide<'a> {
         for i in 0..train.n() {
             counts[train.y[i]] += 1;
             let (index, value) = latents.row(i);
+            let scale = contribution_scale(&latents, i);
             for (&j, &z) in index.iter().zip(value) {
-                sums[train.y[i]][j as usize] += f64::from(z);
+                sums[train.y[i]][j as usize] += f64::from(z * scale);
             }
         }
         let total: Vec<f64> = (0..width).map(|j| sums.iter().map(|s| s[j]).sum()).collect();
@@ -162,7 +199,11 @@ impl<'a> SaeSide<'a> {
                 total.iter().zip(&sums[c]).map(|(all, own)| (all - own) / n).collect()
             })
             .collect();
-        Ok(Self { sae, train: latents, off_mean })
+        Ok(Self {
+            sae,
+            train: latents,
+            off_mean,
+        })
     }
 
     /// The editor that brings a set of latents to their off-class means.
@@ -170,16 +211,27 @@ impl<'a> SaeSide<'a> {
     pub fn editor(&self, latents: &[u32], class: usize) -> Editor {
         let term = |&latent: &u32| Term {
             reader: Reader::Latent { latent },
-            write: self.sae.decoder_row(latent as usize).iter().map(|&w| f64::from(w)).collect(),
+            write: self
+                .sae
+                .decoder_row(latent as usize)
+                .iter()
+                .map(|&w| f64::from(w))
+                .collect(),
             target: self.off_mean[class][latent as usize],
         };
-        Editor::Terms { terms: latents.iter().map(term).collect(), dose: 1.0 }
+        Editor::Terms {
+            terms: latents.iter().map(term).collect(),
+            dose: 1.0,
+        }
     }
 
     /// An arm from one latent set per class.
     #[must_use]
     pub fn arm(&self, name: &str, sets: &[Vec<u32>]) -> Arm {
-        Arm::fixed(name, sets.iter().enumerate().map(|(c, set)| self.editor(set, c)).collect())
+        Arm::fixed(
+            name,
+            sets.iter().enumerate().map(|(c, set)| self.editor(set, c)).collect(),
+        )
     }
 
     /// Random latents that fire on a class's words about as often as the given one (the floor of
@@ -197,8 +249,9 @@ impl<'a> SaeSide<'a> {
             .zip(&rates)
             .map(|(control, rates)| {
                 let wanted = control.first().map_or(0, |&latent| rates[latent as usize]);
-                let mut pool: Vec<u32> =
-                    (0..rates.len() as u32).filter(|j| !control.contains(j) && rates[*j as usize] > 0).collect();
+                let mut pool: Vec<u32> = (0..rates.len() as u32)
+                    .filter(|j| !control.contains(j) && rates[*j as usize] > 0)
+                    .collect();
                 pool.sort_by_key(|&j| (rates[j as usize].abs_diff(wanted), j));
                 pool.truncate(10);
                 pool
@@ -212,6 +265,9 @@ impl<'a> SaeSide<'a> {
             };
             pools.iter().enumerate().map(pick).collect()
         };
-        Arm { name: "sae:random".to_owned(), draws: (0..draws).map(draw).collect() }
+        Arm {
+            name: "sae:random".to_owned(),
+            draws: (0..draws).map(draw).collect(),
+        }
     }
 }

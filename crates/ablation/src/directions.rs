@@ -2,8 +2,8 @@
 
 use linear_probe::metrics::{Evaluation, evaluate};
 use linear_probe::{
-    C_GRID, Design, DiffOfMeans, Labels, Leace, LogisticConfig, LogisticProbe, Moments, Shrinkage, Validation, diff_of_means,
-    fit_with_validation,
+    C_GRID, Design, DiffOfMeans, Labels, Leace, LogisticConfig, LogisticProbe, Moments, Shrinkage, Validation,
+    diff_of_means, fit_with_validation,
 };
 
 use crate::error::Result;
@@ -124,5 +124,7 @@ pub(crate) fn off_class_mean_of(values: impl Iterator<Item = f64>, y: &[usize], 
         counts[class] += 1;
     }
     let (total, n): (f64, usize) = (sums.iter().sum(), counts.iter().sum());
-    (0..classes).map(|c| (total - sums[c]) / (n - counts[c]).max(1) as f64).collect()
+    (0..classes)
+        .map(|c| (total - sums[c]) / (n - counts[c]).max(1) as f64)
+        .collect()
 }

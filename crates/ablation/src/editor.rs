@@ -20,7 +20,7 @@ pub enum Reader {
         /// `v . mu`.
         offset: f64,
     },
-    /// A latent's activation.
+    /// A latent's activation, on the scale of the vector where the SAE normalises its input.
     Latent {
         /// Its index in the SAE.
         latent: u32,
@@ -81,15 +81,21 @@ impl Reader {
     /// A latent is read and no latents are given.
     pub fn read(&self, subject: Subject<'_>) -> Result<f64> {
         match self {
-            Self::Linear { direction, offset } => {
-                Ok(direction.iter().zip(subject.x).map(|(v, &x)| v * f64::from(x)).sum::<f64>() - offset)
-            }
+            Self::Linear { direction, offset } => Ok(direction
+                .iter()
+                .zip(subject.x)
+                .map(|(v, &x)| v * f64::from(x))
+                .sum::<f64>()
+                - offset),
             Self::Latent { latent } => {
                 let (latents, row) = subject.latents.ok_or_else(|| {
                     AblationError::Edit("an editor reads latents, but the vectors were not encoded".to_owned())
                 })?;
                 let (index, value) = latents.row(row);
-                Ok(index.binary_search(latent).map_or(0.0, |at| f64::from(value[at])))
+                let scale = crate::select::contribution_scale(latents, row);
+                Ok(index
+                    .binary_search(latent)
+                    .map_or(0.0, |at| f64::from(value[at] * scale)))
             }
         }
     }
@@ -99,7 +105,10 @@ impl Editor {
     /// A linear read and write of one direction pair.
     #[must_use]
     pub fn linear(read: &[f64], mu: &[f64], write: &[f64], target: f64) -> Self {
-        Self::Terms { terms: vec![Term::linear(read, mu, write, target)], dose: 1.0 }
+        Self::Terms {
+            terms: vec![Term::linear(read, mu, write, target)],
+            dose: 1.0,
+        }
     }
 
     /// The change `E(x) - x`, `[d_model]`.
@@ -112,7 +121,9 @@ impl Editor {
             if len == d {
                 return Ok(());
             }
-            Err(AblationError::Edit(format!("an editor of width {len} cannot edit a vector of width {d}")))
+            Err(AblationError::Edit(format!(
+                "an editor of width {len} cannot edit a vector of width {d}"
+            )))
         };
         match self {
             Self::Null => Ok(vec![0.0; d]),
@@ -149,7 +160,12 @@ impl Editor {
             match editor {
                 Self::Null => {}
                 Self::FullSite { .. } => {
-                    return Ok(donor.x.iter().zip(subject.x).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect());
+                    return Ok(donor
+                        .x
+                        .iter()
+                        .zip(subject.x)
+                        .map(|(&a, &b)| f64::from(a) - f64::from(b))
+                        .collect());
                 }
                 Self::Terms { terms, dose } => {
                     for term in terms {
@@ -160,7 +176,9 @@ impl Editor {
                     }
                 }
                 Self::MatchedNorm { .. } => {
-                    return Err(AblationError::Edit("a norm-matched editor has no donor value to patch in".to_owned()));
+                    return Err(AblationError::Edit(
+                        "a norm-matched editor has no donor value to patch in".to_owned(),
+                    ));
                 }
             }
         }
@@ -183,7 +201,14 @@ impl Term {
     #[must_use]
     pub fn linear(read: &[f64], mu: &[f64], write: &[f64], target: f64) -> Self {
         let offset = read.iter().zip(mu).map(|(r, m)| r * m).sum();
-        Self { reader: Reader::Linear { direction: read.to_vec(), offset }, write: write.to_vec(), target }
+        Self {
+            reader: Reader::Linear {
+                direction: read.to_vec(),
+                offset,
+            },
+            write: write.to_vec(),
+            target,
+        }
     }
 }
 
@@ -204,7 +229,9 @@ mod tests {
     fn the_null_edit_is_exactly_nothing_and_the_full_edit_lands_on_its_target() {
         let x = [1.0, -2.0, 0.5];
         assert_eq!(Editor::Null.delta(subject(&x)).unwrap(), vec![0.0; 3]);
-        let full = Editor::FullSite { target: vec![4.0, 4.0, 4.0] };
+        let full = Editor::FullSite {
+            target: vec![4.0, 4.0, 4.0],
+        };
         let delta = full.delta(subject(&x)).unwrap();
         assert_eq!(delta, vec![3.0, 6.0, 3.5]);
     }
@@ -227,7 +254,10 @@ mod tests {
     fn a_matched_edit_is_as_long_as_its_control() {
         let x = [1.0f32, 2.0, -1.0];
         let control = Editor::linear(&[1.0, 0.0, 0.0], &[0.0; 3], &[3.0, 4.0, 0.0], 0.0);
-        let matched = Editor::MatchedNorm { direction: vec![0.0, 0.0, 1.0], control: Box::new(control.clone()) };
+        let matched = Editor::MatchedNorm {
+            direction: vec![0.0, 0.0, 1.0],
+            control: Box::new(control.clone()),
+        };
         let (a, b) = (control.delta(subject(&x)).unwrap(), matched.delta(subject(&x)).unwrap());
         assert!((norm(&a) - norm(&b)).abs() < 1e-12);
     }
@@ -239,8 +269,15 @@ mod tests {
         let delta = Editor::patch_delta(&[&full], subject(&x), subject(&donor)).unwrap();
         assert_eq!(delta, vec![4.0, -3.0]);
         assert!(Editor::FullSite { target: vec![0.0; 3] }.delta(subject(&x)).is_err());
-        let latent = Term { reader: Reader::Latent { latent: 0 }, write: vec![0.0; 2], target: 0.0 };
-        let editor = Editor::Terms { terms: vec![latent], dose: 1.0 };
+        let latent = Term {
+            reader: Reader::Latent { latent: 0 },
+            write: vec![0.0; 2],
+            target: 0.0,
+        };
+        let editor = Editor::Terms {
+            terms: vec![latent],
+            dose: 1.0,
+        };
         assert!(editor.reads_latents() && editor.delta(subject(&x)).is_err());
     }
 }

@@ -6,7 +6,13 @@ pub type LetterLogits = [f32; 26];
 /// Letter log-odds `lam = L_y - logsumexp(other letters) + ln 25`, in nats (0 at chance).
 #[must_use]
 pub fn log_odds(logits: &LetterLogits, letter: usize) -> f64 {
-    let others = || logits.iter().enumerate().filter(|(i, _)| *i != letter).map(|(_, &l)| f64::from(l));
+    let others = || {
+        logits
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != letter)
+            .map(|(_, &l)| f64::from(l))
+    };
     let top = others().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = others().map(|l| (l - top).exp()).sum();
     f64::from(logits[letter]) - top - sum.ln() + 25f64.ln()
@@ -29,7 +35,9 @@ pub fn pair_difference(logits: &LetterLogits, from: usize, to: usize) -> f64 {
 /// The most likely letter.
 #[must_use]
 pub fn top_letter(logits: &LetterLogits) -> usize {
-    (0..26).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or_default()
+    (0..26)
+        .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

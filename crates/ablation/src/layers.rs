@@ -36,9 +36,17 @@ pub struct PairEffect {
 ///
 /// # Errors
 /// The model refuses a run.
-pub fn patch_pairs(stage: &Stage<'_>, capture: &Capture, clean: &[LetterLogits], pairs: &[WordPair]) -> Result<Vec<PairEffect>> {
+pub fn patch_pairs(
+    stage: &Stage<'_>,
+    capture: &Capture,
+    clean: &[LetterLogits],
+    pairs: &[WordPair],
+) -> Result<Vec<PairEffect>> {
     let rows: Vec<usize> = pairs.iter().map(|p| p.row).collect();
-    let vectors: Vec<f32> = pairs.iter().flat_map(|p| capture.site(p.donor).iter().copied()).collect();
+    let vectors: Vec<f32> = pairs
+        .iter()
+        .flat_map(|p| capture.site(p.donor).iter().copied())
+        .collect();
     let patched = stage.edited_logits(capture, &rows, &vectors)?;
     Ok(pairs
         .iter()

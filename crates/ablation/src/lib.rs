@@ -22,5 +22,7 @@ pub use arms::{Arm, SaeSide};
 pub use directions::{Directions, Labelled};
 pub use editor::{Editor, Reader, Subject, Term};
 pub use error::{AblationError, Result};
-pub use measure::{Bench, ClassScore, EffectRow, MIN_CEILING, Measured, Pair, ScoreRows, Scored, score, scores_of_sums};
+pub use measure::{
+    Bench, ClassScore, EffectRow, MIN_CEILING, Measured, Pair, ScoreRows, Scored, score, scores_of_sums,
+};
 pub use stage::{Capture, Item, Stage};

@@ -126,7 +126,12 @@ pub fn scores_of_sums(sums: &[[f64; 4]; 2]) -> Option<[f64; 4]> {
         return None;
     }
     let (ms, o) = (on[0] / on[1], off[0] / off[1]);
-    Some([ms, o, ms.clamp(0.0, 1.0) * (1.0 - o.clamp(0.0, 1.0)), 1.0 - on[2] / on[3]])
+    Some([
+        ms,
+        o,
+        ms.clamp(0.0, 1.0) * (1.0 - o.clamp(0.0, 1.0)),
+        1.0 - on[2] / on[3],
+    ])
 }
 
 impl<'a> Bench<'a> {
@@ -151,7 +156,9 @@ impl<'a> Bench<'a> {
             || donors.len() != rows
             || pairs.iter().any(|p| p.row >= rows || p.class >= letters.len());
         if bad || pairs.is_empty() {
-            return Err(AblationError::Edit("the evaluation's pairs do not fit its capture, or there are none".to_owned()));
+            return Err(AblationError::Edit(
+                "the evaluation's pairs do not fit its capture, or there are none".to_owned(),
+            ));
         }
         let clean = stage.clean_logits(capture)?;
         let mut bench = Self {
@@ -208,22 +215,39 @@ impl<'a> Bench<'a> {
             dose.push(doses);
         }
         let matched = arm.draws[0].iter().any(|e| matches!(e, Editor::MatchedNorm { .. }));
-        let patch = (with_patch && !matched).then(|| self.patch(&arm.draws[0], latents)).transpose()?;
-        Ok(Measured { arm: arm.name.clone(), erase, dose, patch })
+        let patch = (with_patch && !matched)
+            .then(|| self.patch(&arm.draws[0], latents))
+            .transpose()?;
+        Ok(Measured {
+            arm: arm.name.clone(),
+            erase,
+            dose,
+            patch,
+        })
     }
 
     fn subject<'s>(&'s self, row: usize, latents: Option<&'s SparseLatents>) -> Subject<'s> {
-        Subject { x: self.capture.site(row), latents: latents.map(|l| (l, row)) }
+        Subject {
+            x: self.capture.site(row),
+            latents: latents.map(|l| (l, row)),
+        }
     }
 
     fn erase(&self, editors: &[Editor], latents: Option<&SparseLatents>) -> Result<(Vec<LetterLogits>, Vec<f32>)> {
-        let changes = self.pairs.iter().map(|pair| Ok((pair.row, editors[pair.class].delta(self.subject(pair.row, latents))?)));
+        let changes = self
+            .pairs
+            .iter()
+            .map(|pair| Ok((pair.row, editors[pair.class].delta(self.subject(pair.row, latents))?)));
         self.run(changes)
     }
 
     fn patch(&self, editors: &[Editor], latents: Option<&SparseLatents>) -> Result<Vec<Option<LetterLogits>>> {
-        let rows: Vec<(usize, usize)> =
-            self.donors.iter().enumerate().filter_map(|(row, donor)| Some((row, (*donor)?))).collect();
+        let rows: Vec<(usize, usize)> = self
+            .donors
+            .iter()
+            .enumerate()
+            .filter_map(|(row, donor)| Some((row, (*donor)?)))
+            .collect();
         let changes = rows.iter().map(|&(row, donor)| {
             let both = [&editors[self.class_of[row]], &editors[self.class_of[donor]]];
             let delta = Editor::patch_delta(&both, self.subject(row, latents), self.subject(donor, latents))?;
@@ -340,10 +364,28 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
         }
         let words = erase.entry(row.editor).or_default();
         let (sums, draws) = words.entry((&row.word, row.letter, row.set)).or_default();
-        let m = row.m_before.zip(row.m_after).map_or(0.0, |(b, a)| f64::from(b) - f64::from(a));
-        let effect = if row.letter == row.editor { before - after } else { (before - after).abs() };
-        let full = if row.letter == row.editor { before - ceiling } else { (before - ceiling).abs() };
-        for (sum, value) in sums.iter_mut().zip([effect, full, (after - ceiling).abs(), (before - ceiling).abs(), m, before]) {
+        let m = row
+            .m_before
+            .zip(row.m_after)
+            .map_or(0.0, |(b, a)| f64::from(b) - f64::from(a));
+        let effect = if row.letter == row.editor {
+            before - after
+        } else {
+            (before - after).abs()
+        };
+        let full = if row.letter == row.editor {
+            before - ceiling
+        } else {
+            (before - ceiling).abs()
+        };
+        for (sum, value) in sums.iter_mut().zip([
+            effect,
+            full,
+            (after - ceiling).abs(),
+            (before - ceiling).abs(),
+            m,
+            before,
+        ]) {
             *sum += value;
         }
         *draws += 1.0;
@@ -351,9 +393,15 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
     if erase.is_empty() {
         return Err(AblationError::Edit("an arm without rows cannot be scored".to_owned()));
     }
-    let mut scored = Scored { letters: BTreeMap::new(), sums: Vec::new(), unidentified: Vec::new() };
+    let mut scored = Scored {
+        letters: BTreeMap::new(),
+        sums: Vec::new(),
+        unidentified: Vec::new(),
+    };
     for (letter, words) in erase {
-        let mut out = ScoreRows { groups: [Vec::new(), Vec::new()] };
+        let mut out = ScoreRows {
+            groups: [Vec::new(), Vec::new()],
+        };
         let mut damage: BTreeMap<char, [f64; 2]> = BTreeMap::new();
         let (mut effect, mut effect_m, mut before) = (0.0, 0.0, 0.0);
         for ((_, own, _), (sums, draws)) in words {
@@ -371,13 +419,21 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
             }
         }
         let ceiling: f64 = out.groups[0].iter().map(|row| row[1]).sum();
-        let total = |group: &Vec<[f64; 4]>| group.iter().fold([0.0; 4], |t, r| [t[0] + r[0], t[1] + r[1], t[2] + r[2], t[3] + r[3]]);
+        let total = |group: &Vec<[f64; 4]>| {
+            group
+                .iter()
+                .fold([0.0; 4], |t, r| [t[0] + r[0], t[1] + r[1], t[2] + r[2], t[3] + r[3]])
+        };
         let scores = scores_of_sums(&[total(&out.groups[0]), total(&out.groups[1])]);
         let Some([ms, o_mean, m_star, fi]) = scores.filter(|_| ceiling >= MIN_CEILING * before) else {
             scored.unidentified.push(letter);
             continue;
         };
-        let o_max = damage.values().filter(|s| s[1] > 0.0).map(|s| s[0] / s[1]).fold(0.0, f64::max);
+        let o_max = damage
+            .values()
+            .filter(|s| s[1] > 0.0)
+            .map(|s| s[0] / s[1])
+            .fold(0.0, f64::max);
         let n = out.groups[0].len().max(1) as f64;
         let score = ClassScore {
             ms,

@@ -31,8 +31,16 @@ pub fn by_encoder_cosine(sae: &Sae, probe: &LogisticProbe, classes: usize) -> Ve
         }
     }
     let best = |dots: &Vec<f64>| {
-        let cosine = |j: usize| if squares[j] > 0.0 { dots[j] / squares[j].sqrt() } else { f64::NEG_INFINITY };
-        (0..width).max_by(|&a, &b| cosine(a).total_cmp(&cosine(b)).then(b.cmp(&a))).unwrap_or_default() as u32
+        let cosine = |j: usize| {
+            if squares[j] > 0.0 {
+                dots[j] / squares[j].sqrt()
+            } else {
+                f64::NEG_INFINITY
+            }
+        };
+        (0..width)
+            .max_by(|&a, &b| cosine(a).total_cmp(&cosine(b)).then(b.cmp(&a)))
+            .unwrap_or_default() as u32
     };
     dots.iter().map(best).collect()
 }
@@ -56,7 +64,14 @@ pub struct LatentProbe {
 pub fn by_sparse_probe(latents: &SparseLatents, train: &Labelled) -> Result<Vec<LatentProbe>> {
     let labels = Labels::new(&train.y, train.classes)?;
     let columns = latents.columns();
-    let mut best = vec![LatentProbe { latent: 0, threshold: 0.0, f1: -1.0 }; train.classes];
+    let mut best = vec![
+        LatentProbe {
+            latent: 0,
+            threshold: 0.0,
+            f1: -1.0
+        };
+        train.classes
+    ];
     for latent in 0..columns.width() {
         let (rows, values) = columns.latent(latent);
         let entries: Vec<(usize, f32)> = rows.iter().map(|&r| r as usize).zip(values.iter().copied()).collect();
@@ -64,11 +79,21 @@ pub fn by_sparse_probe(latents: &SparseLatents, train: &Labelled) -> Result<Vec<
             if let Some(score) = score
                 && score.best.f1() > best.f1
             {
-                *best = LatentProbe { latent: latent as u32, threshold: score.threshold, f1: score.best.f1() };
+                *best = LatentProbe {
+                    latent: latent as u32,
+                    threshold: score.threshold,
+                    f1: score.best.f1(),
+                };
             }
         }
     }
     Ok(best)
+}
+
+/// What a latent's activation is multiplied by, beside its decoder row, in its contribution to the
+/// vector: 1, or what undoes the input normalisation of that row.
+pub(crate) fn contribution_scale(latents: &SparseLatents, row: usize) -> f32 {
+    latents.row_norm(row).map_or(1.0, |norm| norm.scale)
 }
 
 /// Effect of removing one latent from one word.
@@ -100,14 +125,17 @@ pub fn single_effects(
 ) -> Result<Vec<SingleEffect>> {
     let words = letters.len();
     if latents.rows() != capture.rows.len() || words > latents.rows() || clean.len() < words {
-        return Err(AblationError::Edit("latents, letters and capture have different numbers of rows".to_owned()));
+        return Err(AblationError::Edit(
+            "latents, letters and capture have different numbers of rows".to_owned(),
+        ));
     }
     // Bounds the memory of edited vectors; a chunk still fills every thread many times over.
     const EDITS_AT_ONCE: usize = 1 << 14;
     let edits: Vec<(usize, u32, f32)> = (0..words)
         .flat_map(|row| {
             let (index, value) = latents.row(row);
-            index.iter().zip(value).map(move |(&j, &z)| (row, j, z))
+            let scale = contribution_scale(latents, row);
+            index.iter().zip(value).map(move |(&j, &z)| (row, j, z * scale))
         })
         .filter(|(_, _, z)| *z != 0.0)
         .collect();
@@ -116,7 +144,13 @@ pub fn single_effects(
         let rows: Vec<usize> = part.iter().map(|e| e.0).collect();
         let mut vectors = Vec::with_capacity(part.len() * capture.d());
         for &(row, latent, z) in part {
-            vectors.extend(capture.site(row).iter().zip(side.sae.decoder_row(latent as usize)).map(|(x, w)| x - z * w));
+            vectors.extend(
+                capture
+                    .site(row)
+                    .iter()
+                    .zip(side.sae.decoder_row(latent as usize))
+                    .map(|(x, w)| x - z * w),
+            );
         }
         let logits = stage.edited_logits(capture, &rows, &vectors)?;
         for (&(row, latent, _), logits) in part.iter().zip(&logits) {
@@ -140,6 +174,17 @@ pub fn rank_by_effect(effects: &[SingleEffect], class_of: &[usize], classes: usi
             order.sort_by(|&a, &b| sums[b as usize].total_cmp(&sums[a as usize]).then(a.cmp(&b)));
             order
         })
+        .collect()
+}
+
+/// Each class's own latents: its `k = 1` probe latent first, then those that split the letter.
+#[must_use]
+pub fn own_latents(latents: &SparseLatents, train: &Labelled, probes: &[LatentProbe]) -> Vec<Vec<u32>> {
+    let main: Vec<u32> = probes.iter().map(|probe| probe.latent).collect();
+    let splits = split_latents(latents, train, &main);
+    main.iter()
+        .zip(splits)
+        .map(|(&main, splits)| [vec![main], splits].concat())
         .collect()
 }
 

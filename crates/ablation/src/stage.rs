@@ -101,7 +101,9 @@ impl Capture {
     /// All site vectors, `[rows, d_model]`.
     #[must_use]
     pub fn sites(&self) -> Vec<f32> {
-        (0..self.rows.len()).flat_map(|row| self.site(row).iter().copied()).collect()
+        (0..self.rows.len())
+            .flat_map(|row| self.site(row).iter().copied())
+            .collect()
     }
 }
 
@@ -111,14 +113,13 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// There are no prompts, suffixes differ in length, a set does not exist, or the model refuses.
-    pub fn new(
-        model: &'a Transformer,
-        prefixes: &[Vec<u32>],
-        items: Vec<Item>,
-        answers: &[u32; 26],
-    ) -> Result<Self> {
+    pub fn new(model: &'a Transformer, prefixes: &[Vec<u32>], items: Vec<Item>, answers: &[u32; 26]) -> Result<Self> {
         let seq = items.first().map_or(0, |item| item.suffix.len());
-        if seq == 0 || items.iter().any(|item| item.suffix.len() != seq || item.set >= prefixes.len()) {
+        if seq == 0
+            || items
+                .iter()
+                .any(|item| item.suffix.len() != seq || item.set >= prefixes.len())
+        {
             return Err(AblationError::Edit(
                 "prompts need suffixes of one length and existing example sets, and at least one prompt".to_owned(),
             ));
@@ -126,7 +127,14 @@ impl<'a> Stage<'a> {
         let layers = model.config().layers;
         model.warm(0..layers)?;
         let prefixes = Prefixes::new(model, prefixes)?;
-        Ok(Self { letters: model.unembedding(answers)?, model, items, prefixes, seq, tokens: AtomicU64::new(0) })
+        Ok(Self {
+            letters: model.unembedding(answers)?,
+            model,
+            items,
+            prefixes,
+            seq,
+            tokens: AtomicU64::new(0),
+        })
     }
 
     /// The prompts.
@@ -193,13 +201,18 @@ impl<'a> Stage<'a> {
         let last = order.last().copied().unwrap_or_default();
         let chunks = self.chunks(items.iter().map(|&item| self.items[item].set));
         let run = |(set, rows): &(usize, Vec<usize>)| -> Result<Vec<Vec<f32>>> {
-            let ids: Vec<u32> = rows.iter().flat_map(|&row| self.items[items[row]].suffix.iter().copied()).collect();
+            let ids: Vec<u32> = rows
+                .iter()
+                .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
+                .collect();
             let prefix = self.prefixes.get(self.model, *set)?;
             let mut x = self.model.embed(&ids)?;
             let mut from = 0;
             let mut kept = Vec::with_capacity(order.len());
             for &layer in &order {
-                x = self.model.run(x, rows.len(), from..layer + 1, Some(&*prefix), Keep::All)?;
+                x = self
+                    .model
+                    .run(x, rows.len(), from..layer + 1, Some(&*prefix), Keep::All)?;
                 from = layer + 1;
                 if from <= last {
                     kept.push(x.clone());
@@ -213,7 +226,13 @@ impl<'a> Stage<'a> {
         let width = self.seq * d;
         let mut captures: Vec<Capture> = order
             .iter()
-            .map(|&layer| Capture { layer, rows: items.to_vec(), d, seq: self.seq, stream: vec![0.0; items.len() * width] })
+            .map(|&layer| Capture {
+                layer,
+                rows: items.to_vec(),
+                d,
+                seq: self.seq,
+                stream: vec![0.0; items.len() * width],
+            })
             .collect();
         for ((_, rows), kept) in chunks.iter().zip(done) {
             for (capture, stream) in captures.iter_mut().zip(kept) {
@@ -262,7 +281,9 @@ impl<'a> Stage<'a> {
                 x.extend_from_slice(&capture.stream[rows[edit] * width + d..(rows[edit] + 1) * width]);
             }
             let prefix = self.prefixes.get(self.model, *set)?;
-            let last = self.model.run(x, edits.len(), layers.clone(), Some(&*prefix), Keep::Last)?;
+            let last = self
+                .model
+                .run(x, edits.len(), layers.clone(), Some(&*prefix), Keep::Last)?;
             Ok(self.model.logits(&last, &self.letters))
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;

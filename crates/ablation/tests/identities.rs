@@ -17,11 +17,18 @@ fn model() -> Transformer {
 }
 
 fn prefixes() -> Vec<Vec<u32>> {
-    (0..3).map(|set| (0..12).map(|i| 2 + (set * 131 + i * 29) % 900).collect()).collect()
+    (0..3)
+        .map(|set| (0..12).map(|i| 2 + (set * 131 + i * 29) % 900).collect())
+        .collect()
 }
 
 fn items() -> Vec<Item> {
-    (0..WORDS).map(|w| Item { set: w % 3, suffix: vec![100 + w as u32 * 7, 20, 21, 22, 23] }).collect()
+    (0..WORDS)
+        .map(|w| Item {
+            set: w % 3,
+            suffix: vec![100 + w as u32 * 7, 20, 21, 22, 23],
+        })
+        .collect()
 }
 
 fn answers() -> [u32; 26] {
@@ -50,11 +57,22 @@ fn classes(stage: &Stage<'_>, capture: &Capture) -> Vec<usize> {
 }
 
 fn labelled(capture: &Capture, y: Vec<usize>) -> Labelled {
-    Labelled { x: capture.sites(), y, d: capture.d(), classes: CLASSES }
+    Labelled {
+        x: capture.sites(),
+        y,
+        d: capture.d(),
+        classes: CLASSES,
+    }
 }
 
 fn pairs(class_of: &[usize]) -> Vec<Pair> {
-    let every = |class: usize| class_of.iter().enumerate().map(move |(row, &own)| Pair { class, row, on: own == class });
+    let every = |class: usize| {
+        class_of.iter().enumerate().map(move |(row, &own)| Pair {
+            class,
+            row,
+            on: own == class,
+        })
+    };
     (0..CLASSES).flat_map(every).collect()
 }
 
@@ -65,9 +83,18 @@ fn prefix_reuse_equals_full_forward_passes() {
     let capture = capture(&stage);
     let d = capture.d();
     let rows: Vec<usize> = (0..WORDS).chain(0..5).collect();
-    let vectors: Vec<f32> = rows.iter().enumerate().flat_map(|(edit, &row)| {
-        capture.site(row).iter().enumerate().map(move |(j, x)| x + ((edit * 31 + j) as f32).sin()).collect::<Vec<_>>()
-    }).collect();
+    let vectors: Vec<f32> = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(edit, &row)| {
+            capture
+                .site(row)
+                .iter()
+                .enumerate()
+                .map(move |(j, x)| x + ((edit * 31 + j) as f32).sin())
+                .collect::<Vec<_>>()
+        })
+        .collect();
     let fast = stage.edited_logits(&capture, &rows, &vectors).unwrap();
     let head = model.unembedding(&answers()).unwrap();
     for (edit, &row) in rows.iter().enumerate() {
@@ -75,7 +102,9 @@ fn prefix_reuse_equals_full_forward_passes() {
         let mut ids = prefixes()[item.set].clone();
         let word = ids.len();
         ids.extend(&item.suffix);
-        let mut x = model.run(model.embed(&ids).unwrap(), 1, 0..LAYER + 1, None, Keep::All).unwrap();
+        let mut x = model
+            .run(model.embed(&ids).unwrap(), 1, 0..LAYER + 1, None, Keep::All)
+            .unwrap();
         x[word * d..(word + 1) * d].copy_from_slice(&vectors[edit * d..(edit + 1) * d]);
         let last = model.run(x, 1, LAYER + 1..4, None, Keep::Last).unwrap();
         for (a, b) in fast[edit].iter().zip(model.logits(&last, &head)) {
@@ -94,16 +123,29 @@ fn null_is_zero_full_site_is_one_and_the_rows_say_so_again() {
     let train = labelled(&capture, class_of.clone());
     let directions = Directions::fit(&train, 0).unwrap();
     let full = arms::full_site(&directions);
-    let donors: Vec<Option<usize>> =
-        (0..WORDS).map(|row| (0..WORDS).find(|&o| o % 3 == row % 3 && class_of[o] != class_of[row])).collect();
+    let donors: Vec<Option<usize>> = (0..WORDS)
+        .map(|row| (0..WORDS).find(|&o| o % 3 == row % 3 && class_of[o] != class_of[row]))
+        .collect();
     let letters = (0..CLASSES).collect();
-    let bench = Bench::new(&stage, &capture, letters, class_of.clone(), pairs(&class_of), donors, &full).unwrap();
+    let bench = Bench::new(
+        &stage,
+        &capture,
+        letters,
+        class_of.clone(),
+        pairs(&class_of),
+        donors,
+        &full,
+    )
+    .unwrap();
     let scored = |arm: &Arm| {
         let measured = bench.measure(arm, None, true).unwrap();
         score(&bench.rows(&measured, |row| row.to_string())).unwrap()
     };
     for s in scored(&arms::null(CLASSES)).letters.values() {
-        assert_eq!((s.ms, s.o_mean, s.o_max, s.m_star, s.fi, s.effect), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0));
+        assert_eq!(
+            (s.ms, s.o_mean, s.o_max, s.m_star, s.fi, s.effect),
+            (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        );
         assert!(s.ms_patch.is_none_or(|ms| ms == 0.0));
     }
     let all = scored(&full);
@@ -117,7 +159,12 @@ fn null_is_zero_full_site_is_one_and_the_rows_say_so_again() {
     let random = arms::random(&leace, capture.d(), 2, 7);
     let lengths = |arm: &Arm| -> Vec<f32> {
         let measured = bench.measure(arm, None, false).unwrap();
-        bench.rows(&measured, |row| row.to_string()).iter().filter(|r| r.draw == 0).map(|r| r.dose).collect()
+        bench
+            .rows(&measured, |row| row.to_string())
+            .iter()
+            .filter(|r| r.draw == 0)
+            .map(|r| r.dose)
+            .collect()
     };
     for (a, b) in lengths(&leace).iter().zip(lengths(&random)) {
         assert!((a - b).abs() < 1e-6);
@@ -131,7 +178,12 @@ fn patching_a_word_from_itself_changes_nothing() {
     let stage = stage(&model);
     let capture = capture(&stage);
     let clean = stage.clean_logits(&capture).unwrap();
-    let pair = |row: usize, donor: usize| WordPair { row, donor, from: 0, to: 1 };
+    let pair = |row: usize, donor: usize| WordPair {
+        row,
+        donor,
+        from: 0,
+        to: 1,
+    };
     let effects = patch_pairs(&stage, &capture, &clean, &[pair(3, 3), pair(3, 6)]).unwrap();
     assert!(effects[0].patched.abs() < 1e-5 && effects[0].total == 0.0);
     assert!(effects[1].patched.abs() > 1e-3 && effects[1].total != 0.0);
@@ -142,15 +194,43 @@ fn edits_that_cannot_apply_are_refused() {
     let model = model();
     let stage = stage(&model);
     let capture = capture(&stage);
-    assert!(stage.edited_logits(&capture, &[WORDS], &vec![0.0; capture.d()]).is_err());
-    assert!(stage.edited_logits(&capture, &[0], &vec![0.0; capture.d() - 1]).is_err());
+    assert!(
+        stage
+            .edited_logits(&capture, &[WORDS], &vec![0.0; capture.d()])
+            .is_err()
+    );
+    assert!(
+        stage
+            .edited_logits(&capture, &[0], &vec![0.0; capture.d() - 1])
+            .is_err()
+    );
     assert!(stage.capture(&[9], None).is_err());
     let class_of = vec![0; WORDS];
     let none = vec![None; WORDS];
     let short = Arm::fixed("full-site", vec![Editor::FullSite { target: vec![0.0; 3] }; CLASSES]);
     let letters: Vec<usize> = (0..CLASSES).collect();
-    assert!(Bench::new(&stage, &capture, letters.clone(), class_of.clone(), pairs(&class_of), none.clone(), &short).is_err());
+    assert!(
+        Bench::new(
+            &stage,
+            &capture,
+            letters.clone(),
+            class_of.clone(),
+            pairs(&class_of),
+            none.clone(),
+            &short
+        )
+        .is_err()
+    );
     assert!(Bench::new(&stage, &capture, letters, class_of, Vec::new(), none, &short).is_err());
-    let uneven = vec![Item { set: 0, suffix: vec![1, 2] }, Item { set: 0, suffix: vec![1] }];
+    let uneven = vec![
+        Item {
+            set: 0,
+            suffix: vec![1, 2],
+        },
+        Item {
+            set: 0,
+            suffix: vec![1],
+        },
+    ];
     assert!(Stage::new(&model, &prefixes(), uneven, &answers()).is_err());
 }

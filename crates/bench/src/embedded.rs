@@ -19,7 +19,10 @@ pub(crate) fn folder() -> anyhow::Result<PathBuf> {
         if folder.is_dir() {
             return Ok(folder);
         }
-        return Err(failure::input(format!("`{VARIABLE}` is set, but `{}` is not there\nhint: unset it, or point it at the repository's `datasets` folder", folder.display())));
+        return Err(failure::input(format!(
+            "`{VARIABLE}` is set, but `{}` is not there\nhint: unset it, or point it at the repository's `datasets` folder",
+            folder.display()
+        )));
     }
     let starts = [std::env::current_dir().ok(), std::env::current_exe().ok()];
     for start in starts.into_iter().flatten() {

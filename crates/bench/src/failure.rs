@@ -32,17 +32,29 @@ impl std::error::Error for Failure {}
 
 /// A usage error.
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    Failure { code: USAGE, message: message.into() }.into()
+    Failure {
+        code: USAGE,
+        message: message.into(),
+    }
+    .into()
 }
 
 /// An input error.
 pub(crate) fn input(message: impl Into<String>) -> anyhow::Error {
-    Failure { code: INPUT, message: message.into() }.into()
+    Failure {
+        code: INPUT,
+        message: message.into(),
+    }
+    .into()
 }
 
 /// An empty selection.
 pub(crate) fn nothing_selected(message: impl Into<String>) -> anyhow::Error {
-    Failure { code: NOTHING_SELECTED, message: message.into() }.into()
+    Failure {
+        code: NOTHING_SELECTED,
+        message: message.into(),
+    }
+    .into()
 }
 
 /// The code of an error: its own, or that of the library error in its chain.
@@ -53,8 +65,12 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<tasks::TaskError>() {
             return match error {
-                tasks::TaskError::LetterWithoutWords { .. } | tasks::TaskError::NothingSelected { .. } => NOTHING_SELECTED,
-                tasks::TaskError::BadLetter { .. } | tasks::TaskError::BadTemplate { .. } | tasks::TaskError::Zero { .. } => USAGE,
+                tasks::TaskError::LetterWithoutWords { .. } | tasks::TaskError::NothingSelected { .. } => {
+                    NOTHING_SELECTED
+                }
+                tasks::TaskError::BadLetter { .. }
+                | tasks::TaskError::BadTemplate { .. }
+                | tasks::TaskError::Zero { .. } => USAGE,
                 _ => INPUT,
             };
         }

@@ -100,12 +100,19 @@ fn main() -> ExitCode {
         Some(Command::Inspect(args)) => inspect::inspect(&args),
         Some(Command::Explain(args)) => explain::explain(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
-        Some(Command::Train { what: Train::Lm { recipe, out } }) => {
-            train::lm::train(&recipe, &out, &mut |line| eprintln!("{line}")).map(|()| failure::DONE)
-        }
-        Some(Command::Train { what: Train::Sae { model, panel, only, out } }) => {
-            train::panel::train(&model, &panel, only.as_deref(), &out, &mut |line| eprintln!("{line}")).map(|()| failure::DONE)
-        }
+        Some(Command::Train {
+            what: Train::Lm { recipe, out },
+        }) => train::lm::train(&recipe, &out, &mut |line| eprintln!("{line}")).map(|()| failure::DONE),
+        Some(Command::Train {
+            what:
+                Train::Sae {
+                    model,
+                    panel,
+                    only,
+                    out,
+                },
+        }) => train::panel::train(&model, &panel, only.as_deref(), &out, &mut |line| eprintln!("{line}"))
+            .map(|()| failure::DONE),
     };
     match done {
         Ok(code) => failure::exit(code),
@@ -125,7 +132,10 @@ fn start(args: &run::RunArgs) -> anyhow::Result<u8> {
 
 /// Writes tables to stdout. A reader that stops early, such as `head`, is no error.
 pub(crate) fn print_tables(tables: &[report::Table], format: report::Format) -> anyhow::Result<()> {
-    let options = report::TermOptions { width: None, ascii: false };
+    let options = report::TermOptions {
+        width: None,
+        ascii: false,
+    };
     let text = report::render(tables, format, options);
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -37,7 +37,11 @@ impl Progress {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { bar, plain, started: Instant::now() }
+        Self {
+            bar,
+            plain,
+            started: Instant::now(),
+        }
     }
 
     /// Names what is being done.

@@ -6,7 +6,10 @@ use std::process::Output;
 use assert_cmd::Command;
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn golden() -> PathBuf {
@@ -15,18 +18,37 @@ fn golden() -> PathBuf {
 
 /// A run of the embedded model without SAEs, small enough for a test.
 const QUICK: &[&str] = &[
-    "run", "--limit", "3", "--letters", "a-e", "--probe-words", "1500", "--replicates", "200", "--random-draws", "1",
-    "--progress", "none",
+    "run",
+    "--limit",
+    "3",
+    "--letters",
+    "a-e",
+    "--probe-words",
+    "1500",
+    "--replicates",
+    "200",
+    "--random-draws",
+    "1",
+    "--progress",
+    "none",
 ];
 
 fn bench(args: &[&str]) -> Output {
-    Command::cargo_bin("bench").unwrap().current_dir(root()).args(args).output().unwrap()
+    Command::cargo_bin("bench")
+        .unwrap()
+        .current_dir(root())
+        .args(args)
+        .output()
+        .unwrap()
 }
 
 /// `QUICK` on one shipped autoencoder.
 fn quick(out: &Path, more: &[&str]) -> Output {
     let sae = root().join("datasets/embedded/saes");
-    let mut names: Vec<PathBuf> = std::fs::read_dir(&sae).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<PathBuf> = std::fs::read_dir(&sae)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     names.sort();
     let mut args = QUICK.to_vec();
     let (sae, out) = (names[0].to_str().unwrap().to_owned(), out.to_str().unwrap().to_owned());
@@ -66,9 +88,17 @@ fn usage_errors() {
 
 #[test]
 fn missing_and_foreign_inputs() {
-    refused(&["run", "--model", "no/such/folder"], 3, &["no/such/folder", "config.json"]);
+    refused(
+        &["run", "--model", "no/such/folder"],
+        3,
+        &["no/such/folder", "config.json"],
+    );
     let wide = root().join("crates/sae/tests/golden/saelens_standard");
-    refused(&["run", "--sae", wide.to_str().unwrap()], 3, &["cfg.json", "d_in", "64", "128"]);
+    refused(
+        &["run", "--sae", wide.to_str().unwrap()],
+        3,
+        &["cfg.json", "d_in", "64", "128"],
+    );
     refused(&["run", "--sae", "no/such/sae"], 3, &["no/such/sae"]);
 }
 
@@ -95,15 +125,25 @@ fn edit(from: &'static str, to: &'static str) -> impl Fn(Vec<u8>) -> Vec<u8> {
 #[test]
 fn damaged_checkpoints_are_named() {
     let check = |folder: tempfile::TempDir, code: i32, names: &[&str]| {
-        refused(&["run", "--model", folder.path().to_str().unwrap(), "--layer", "1"], code, names);
+        refused(
+            &["run", "--model", folder.path().to_str().unwrap(), "--layer", "1"],
+            code,
+            names,
+        );
     };
     let truncated = broken("model.safetensors", |bytes| bytes[..bytes.len() / 2].to_vec());
     check(truncated, 3, &["model.safetensors"]);
     let family = broken("config.json", edit("\"gemma2\"", "\"mamba\""));
     check(family, 3, &["config.json", "model_type", "mamba", "gemma2"]);
-    let shape = broken("config.json", edit("\"intermediate_size\": 128", "\"intermediate_size\": 96"));
+    let shape = broken(
+        "config.json",
+        edit("\"intermediate_size\": 128", "\"intermediate_size\": 96"),
+    );
     check(shape, 3, &["model.safetensors", "gate_proj", "96", "128"]);
-    let unknown = broken("config.json", edit("\"hidden_size\"", "\"alibi\": true, \"hidden_size\""));
+    let unknown = broken(
+        "config.json",
+        edit("\"hidden_size\"", "\"alibi\": true, \"hidden_size\""),
+    );
     check(unknown, 3, &["config.json", "alibi"]);
     let json = broken("config.json", |bytes| bytes[..40].to_vec());
     check(json, 3, &["config.json"]);
@@ -119,7 +159,11 @@ fn a_tokenizer_that_splits_every_word_is_said_to() {
         json["model"]["merges"] = serde_json::json!([]);
         serde_json::to_vec(&json).unwrap()
     });
-    refused(&["run", "--model", split.path().to_str().unwrap(), "--layer", "1"], 3, &["split", "hint"]);
+    refused(
+        &["run", "--model", split.path().to_str().unwrap(), "--layer", "1"],
+        3,
+        &["split", "hint"],
+    );
 }
 
 #[test]
@@ -128,9 +172,16 @@ fn a_letter_without_words_selects_nothing() {
     let words: Vec<String> = serde_json::from_slice(&std::fs::read(few).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("held_out.json");
-    let without: Vec<&String> = words.iter().filter(|w| !w.trim().to_lowercase().starts_with('k')).collect();
+    let without: Vec<&String> = words
+        .iter()
+        .filter(|w| !w.trim().to_lowercase().starts_with('k'))
+        .collect();
     std::fs::write(&file, serde_json::to_vec(&without).unwrap()).unwrap();
-    refused(&["run", "--held-out", file.to_str().unwrap(), "--letters", "k,s"], 4, &["k"]);
+    refused(
+        &["run", "--held-out", file.to_str().unwrap(), "--letters", "k,s"],
+        4,
+        &["k"],
+    );
 }
 
 /// Every file of a store by name with its content; records keep times, so only their results count.
@@ -141,7 +192,10 @@ fn results(out: &Path) -> Vec<(String, String)> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.extension().is_some_and(|e| e == "json") {
             let record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-            found.push((name, record["results_blake3"].to_string() + &record["rows"]["blake3"].to_string()));
+            found.push((
+                name,
+                record["results_blake3"].to_string() + &record["rows"]["blake3"].to_string(),
+            ));
         } else if name.ends_with(".zst") {
             found.push((name, format!("{:?}", blake3::hash(&std::fs::read(&path).unwrap()))));
         }
@@ -152,11 +206,19 @@ fn results(out: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_a_second_call_does_nothing() {
-    let (a, b, c) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b, c) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
     let first = quick(a.path(), &[]);
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     let again = quick(a.path(), &[]);
-    assert!(text(&again.stderr).contains("all 2 units are done"), "{}", text(&again.stderr));
+    assert!(
+        text(&again.stderr).contains("all 2 units are done"),
+        "{}",
+        text(&again.stderr)
+    );
     assert_eq!(first.stdout, again.stdout);
     quick(b.path(), &["--threads", "1"]);
     assert_eq!(results(a.path()).len(), 4);
@@ -164,7 +226,11 @@ fn the_same_seed_gives_the_same_bytes_and_a_second_call_does_nothing() {
     quick(c.path(), &["--seed", "1"]);
     assert_ne!(results(a.path()), results(c.path()));
     let forced = quick(a.path(), &["--rerun"]);
-    assert!(!text(&forced.stderr).contains("are done in"), "{}", text(&forced.stderr));
+    assert!(
+        !text(&forced.stderr).contains("are done in"),
+        "{}",
+        text(&forced.stderr)
+    );
     assert_eq!(results(a.path()), results(b.path()));
 }
 
@@ -174,11 +240,21 @@ fn a_killed_run_is_finished_by_the_next_call() {
     let expected = quick(whole.path(), &[]);
     assert_eq!(expected.status.code(), Some(0), "{}", text(&expected.stderr));
     for milliseconds in [150, 400, 700, 1000, 1400] {
-        let sae = std::fs::read_dir(root().join("datasets/embedded/saes")).unwrap().map(|e| e.unwrap().path()).min().unwrap();
+        let sae = std::fs::read_dir(root().join("datasets/embedded/saes"))
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .min()
+            .unwrap();
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("bench"))
             .current_dir(root())
             .args(QUICK)
-            .args(["--rerun", "--sae", sae.to_str().unwrap(), "--out", killed.path().to_str().unwrap()])
+            .args([
+                "--rerun",
+                "--sae",
+                sae.to_str().unwrap(),
+                "--out",
+                killed.path().to_str().unwrap(),
+            ])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -195,11 +271,26 @@ fn a_killed_run_is_finished_by_the_next_call() {
 #[test]
 fn the_embedded_model_meets_its_bars() {
     let out = tempfile::tempdir().unwrap();
-    let args = ["run", "--words", "8", "--progress", "none", "--replicates", "500", "--format", "json", "--out"];
+    let args = [
+        "run",
+        "--words",
+        "8",
+        "--progress",
+        "none",
+        "--replicates",
+        "500",
+        "--format",
+        "json",
+        "--out",
+    ];
     let mut args = args.to_vec();
     let folder = out.path().to_str().unwrap().to_owned();
     args.push(&folder);
-    let sae = std::fs::read_dir(root().join("datasets/embedded/saes")).unwrap().map(|e| e.unwrap().path()).min().unwrap();
+    let sae = std::fs::read_dir(root().join("datasets/embedded/saes"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .min()
+        .unwrap();
     args.extend(["--sae", sae.to_str().unwrap()]);
     let output = bench(&args);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -212,8 +303,18 @@ fn the_embedded_model_meets_its_bars() {
         .unwrap();
     let record: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
     let value = |name: &str| record["summary"][name]["value"].as_f64().unwrap();
-    assert_eq!((value("null/ms"), value("null/o_mean"), value("null/m_star")), (0.0, 0.0, 0.0));
-    assert_eq!((value("full-site/ms"), value("full-site/o_mean"), value("full-site/m_star")), (1.0, 1.0, 0.0));
+    assert_eq!(
+        (value("null/ms"), value("null/o_mean"), value("null/m_star")),
+        (0.0, 0.0, 0.0)
+    );
+    assert_eq!(
+        (
+            value("full-site/ms"),
+            value("full-site/o_mean"),
+            value("full-site/m_star")
+        ),
+        (1.0, 1.0, 0.0)
+    );
     assert!(value("leace-1/ms") > 0.5 && value("leace-1/o_mean") < 0.2);
     assert!(value("random/ms") < 0.1);
     assert!(value("site/share") >= 0.5);

@@ -17,9 +17,7 @@ pub(crate) fn extend_f32(out: &mut Vec<f32>, dtype: Dtype, bytes: &[u8]) -> Opti
         Dtype::F32 => out.extend(elements(bytes).map(f32::from_le_bytes)),
         Dtype::F64 => out.extend(elements(bytes).map(|b| f64::from_le_bytes(b) as f32)),
         // A bf16 is the upper half of an f32, so widening is a shift; the compiler vectorises this loop.
-        Dtype::BF16 => out.extend(
-            elements(bytes).map(|b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
-        ),
+        Dtype::BF16 => out.extend(elements(bytes).map(|b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))),
         Dtype::F16 => {
             let mut buffer = [f16::ZERO; BLOCK];
             for block in bytes.chunks(2 * BLOCK) {
@@ -51,15 +49,9 @@ pub(crate) fn to_f64(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f64>> {
 pub(crate) fn to_i64(dtype: Dtype, bytes: &[u8]) -> Option<Vec<i64>> {
     Some(match dtype {
         Dtype::I64 => elements(bytes).map(i64::from_le_bytes).collect(),
-        Dtype::I32 => elements(bytes)
-            .map(|b| i32::from_le_bytes(b).into())
-            .collect(),
-        Dtype::I16 => elements(bytes)
-            .map(|b| i16::from_le_bytes(b).into())
-            .collect(),
-        Dtype::I8 => elements(bytes)
-            .map(|b| i8::from_le_bytes(b).into())
-            .collect(),
+        Dtype::I32 => elements(bytes).map(|b| i32::from_le_bytes(b).into()).collect(),
+        Dtype::I16 => elements(bytes).map(|b| i16::from_le_bytes(b).into()).collect(),
+        Dtype::I8 => elements(bytes).map(|b| i8::from_le_bytes(b).into()).collect(),
         Dtype::U8 | Dtype::Bool => bytes.iter().map(|&b| b.into()).collect(),
         Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 => return None,
     })

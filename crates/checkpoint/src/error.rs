@@ -30,9 +30,7 @@ pub enum CheckpointError {
         cause: io::Error,
     },
     /// The file is shorter than its own header says.
-    #[error(
-        "`{file}` is truncated: {reason}\nhint: the download or copy stopped early; fetch the file again"
-    )]
+    #[error("`{file}` is truncated: {reason}\nhint: the download or copy stopped early; fetch the file again")]
     Truncated {
         /// The file.
         file: PathBuf,
@@ -60,9 +58,7 @@ pub enum CheckpointError {
         hint: String,
     },
     /// A tensor has another shape, or a row index lies outside it.
-    #[error(
-        "tensor `{tensor}` in `{file}` has the wrong shape: expected {expected}, found {found:?}"
-    )]
+    #[error("tensor `{tensor}` in `{file}` has the wrong shape: expected {expected}, found {found:?}")]
     Shape {
         /// The file.
         file: PathBuf,
@@ -125,11 +121,7 @@ impl CheckpointError {
     /// Wraps an I/O error with the path and what was tried.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |cause| Self::Io {
-            path,
-            action,
-            cause,
-        }
+        move |cause| Self::Io { path, action, cause }
     }
 
     /// The file or folder that the error is about.

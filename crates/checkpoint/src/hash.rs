@@ -35,8 +35,6 @@ pub fn content_hash(path: &Path) -> Result<String, CheckpointError> {
 fn file_hash(path: &Path) -> Result<blake3::Hash, CheckpointError> {
     let file = fs_err::File::open(path).map_err(CheckpointError::io("open", path))?;
     let mut hasher = blake3::Hasher::new();
-    hasher
-        .update_reader(file)
-        .map_err(CheckpointError::io("read", path))?;
+    hasher.update_reader(file).map_err(CheckpointError::io("read", path))?;
     Ok(hasher.finalize())
 }

@@ -73,10 +73,7 @@ pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Header, CheckpointError
     };
 
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_FIELD>() else {
-        return Err(truncated(format!(
-            "{} bytes cannot hold a header",
-            bytes.len()
-        )));
+        return Err(truncated(format!("{} bytes cannot hold a header", bytes.len())));
     };
     let claimed = u64::from_le_bytes(*length);
     let length = usize::try_from(claimed)
@@ -89,23 +86,16 @@ pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Header, CheckpointError
         })?;
     let Some((json, data)) = rest.split_at_checked(length) else {
         return Err(if rest.first().is_none_or(|&byte| byte == b'{') {
-            truncated(format!(
-                "the header needs {length} bytes and {} are there",
-                rest.len()
-            ))
+            truncated(format!("the header needs {length} bytes and {} are there", rest.len()))
         } else {
             invalid("the header does not begin with `{`".to_owned())
         });
     };
-    let raw: RawHeader =
-        serde_json::from_slice(json).map_err(|error| invalid(format!("bad header: {error}")))?;
-    let tensors =
-        layout::place(raw.tensors, data.len(), LENGTH_FIELD + length).map_err(|problem| {
-            match problem {
-                Problem::Invalid(reason) => invalid(reason),
-                Problem::Truncated(reason) => truncated(reason),
-            }
-        })?;
+    let raw: RawHeader = serde_json::from_slice(json).map_err(|error| invalid(format!("bad header: {error}")))?;
+    let tensors = layout::place(raw.tensors, data.len(), LENGTH_FIELD + length).map_err(|problem| match problem {
+        Problem::Invalid(reason) => invalid(reason),
+        Problem::Truncated(reason) => truncated(reason),
+    })?;
     Ok(Header {
         metadata: raw.metadata,
         tensors,
@@ -123,10 +113,7 @@ fn hint(bytes: &[u8]) -> String {
             b"PK\x03\x04",
             "this is a zip archive (`.npz` or PyTorch `.pt`); convert it to safetensors",
         ),
-        (
-            b"\x80",
-            "this looks like a Python pickle; convert it to safetensors",
-        ),
+        (b"\x80", "this looks like a Python pickle; convert it to safetensors"),
         (
             b"<",
             "this looks like a web page; the download needs a login or another address",

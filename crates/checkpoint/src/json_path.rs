@@ -44,14 +44,12 @@ pub(crate) fn field_at(text: &[u8], line: usize, column: usize) -> Option<String
             _ => {}
         }
     }
-    let path = levels
-        .iter()
-        .fold(String::new(), |path, level| match level {
-            Level::Object(None) => path,
-            Level::Object(Some(key)) if path.is_empty() => key.clone(),
-            Level::Object(Some(key)) => format!("{path}.{key}"),
-            Level::Array(index) => format!("{path}[{index}]"),
-        });
+    let path = levels.iter().fold(String::new(), |path, level| match level {
+        Level::Object(None) => path,
+        Level::Object(Some(key)) if path.is_empty() => key.clone(),
+        Level::Object(Some(key)) => format!("{path}.{key}"),
+        Level::Array(index) => format!("{path}[{index}]"),
+    });
     (!path.is_empty()).then_some(path)
 }
 
@@ -62,10 +60,7 @@ fn string(text: &[u8], at: usize) -> (String, usize) {
         end += if text[end] == b'\\' { 2 } else { 1 };
     }
     let end = end.min(text.len());
-    (
-        String::from_utf8_lossy(&text[at..end]).into_owned(),
-        end + 1,
-    )
+    (String::from_utf8_lossy(&text[at..end]).into_owned(), end + 1)
 }
 
 #[cfg(test)]
@@ -88,10 +83,7 @@ mod tests {
     #[test]
     fn paths() {
         check(r#"{"a": 1^}"#, Some("a"));
-        check(
-            "{\"a\": 1,\n \"b\": {\"c\": [1, {}, \"x^\"]}}",
-            Some("b.c[2]"),
-        );
+        check("{\"a\": 1,\n \"b\": {\"c\": [1, {}, \"x^\"]}}", Some("b.c[2]"));
         check("[{\"k\": 1}, {\"k\": t^rue}]", Some("[1].k"));
         check(r#"{"a": 1, ^"b": 2}"#, None);
         check(r#"{"a": {"b": 1}^, "c": 2}"#, Some("a"));

@@ -106,15 +106,13 @@ pub(crate) fn place(
 
 /// Bits of one element, for the types of the format that we know of.
 fn element_bits(name: &str) -> Option<usize> {
-    Dtype::parse(name)
-        .map(|dtype| 8 * dtype.size())
-        .or(match name {
-            "F4" => Some(4),
-            "F6_E2M3" | "F6_E3M2" => Some(6),
-            "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" => Some(8),
-            "U16" => Some(16),
-            "U32" => Some(32),
-            "U64" | "C64" => Some(64),
-            _ => None,
-        })
+    Dtype::parse(name).map(|dtype| 8 * dtype.size()).or(match name {
+        "F4" => Some(4),
+        "F6_E2M3" | "F6_E3M2" => Some(6),
+        "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" => Some(8),
+        "U16" => Some(16),
+        "U32" => Some(32),
+        "U64" | "C64" => Some(64),
+        _ => None,
+    })
 }

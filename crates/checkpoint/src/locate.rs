@@ -68,10 +68,7 @@ fn shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, PathBuf>, Chec
     for (tensor, shard) in table.weight_map {
         // A shard is a file of this folder: an index must not reach out of it.
         let mut parts = Path::new(&shard).components();
-        if !matches!(
-            (parts.next(), parts.next()),
-            (Some(Component::Normal(_)), None)
-        ) {
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
             return Err(CheckpointError::Json {
                 file: index.to_owned(),
                 reason: format!("`{shard}` is not the name of a file in the same folder"),
@@ -91,10 +88,7 @@ fn shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, PathBuf>, Chec
         if !shard.is_file() {
             return Err(CheckpointError::Missing {
                 path: shard.clone(),
-                reason: format!(
-                    "`{}` places tensor `{tensor}` in this shard",
-                    index.display()
-                ),
+                reason: format!("`{}` places tensor `{tensor}` in this shard", index.display()),
                 hint: "the download is incomplete; fetch the missing shard".to_owned(),
             });
         }
@@ -124,8 +118,7 @@ fn hint(folder: &Path) -> Result<String, CheckpointError> {
     } else if names.is_empty() {
         "the folder is empty".to_owned()
     } else {
-        "name the folder that holds the weights, such as a snapshot folder of the hub cache"
-            .to_owned()
+        "name the folder that holds the weights, such as a snapshot folder of the hub cache".to_owned()
     })
 }
 

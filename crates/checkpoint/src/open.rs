@@ -21,10 +21,7 @@ struct WeightFile {
 impl WeightFile {
     fn open(path: PathBuf) -> Result<Self, CheckpointError> {
         let file = fs_err::File::open(&path).map_err(CheckpointError::io("open", &path))?;
-        #[expect(
-            unsafe_code,
-            reason = "memory mapping is the point; see the safety comment"
-        )]
+        #[expect(unsafe_code, reason = "memory mapping is the point; see the safety comment")]
         // SAFETY: the map is read-only and private to this value. As with every mapped file, another process that truncates it
         // while it is open ends this process with SIGBUS; one that overwrites it changes the numbers that are read.
         // Our own writers replace files by renaming, which leaves an open map untouched.
@@ -57,12 +54,7 @@ impl Checkpoint {
         let (files, names) = match locate(path)? {
             Located::Single(file) => {
                 let file = WeightFile::open(file)?;
-                let names = file
-                    .header
-                    .tensors
-                    .keys()
-                    .map(|name| (name.clone(), 0))
-                    .collect();
+                let names = file.header.tensors.keys().map(|name| (name.clone(), 0)).collect();
                 (vec![file], names)
             }
             Located::Sharded { index, shards } => open_shards(&index, shards)?,
@@ -135,15 +127,12 @@ impl Checkpoint {
             return Err(missing_tensor(&self.root, name, self.names()));
         };
         let file = &self.files[index];
-        let dtype = entry
-            .dtype
-            .clone()
-            .map_err(|found| CheckpointError::Dtype {
-                file: file.path.clone(),
-                tensor: name.clone(),
-                expected: "a type that this program reads".to_owned(),
-                found,
-            })?;
+        let dtype = entry.dtype.clone().map_err(|found| CheckpointError::Dtype {
+            file: file.path.clone(),
+            tensor: name.clone(),
+            expected: "a type that this program reads".to_owned(),
+            found,
+        })?;
         let bytes = &file.map[entry.range.clone()];
         Ok(TensorView {
             file: &file.path,
@@ -162,10 +151,7 @@ fn open_shards(
     let mut order: Vec<PathBuf> = shards.values().cloned().collect();
     order.sort();
     order.dedup();
-    let files = order
-        .into_iter()
-        .map(WeightFile::open)
-        .collect::<Result<Vec<_>, _>>()?;
+    let files = order.into_iter().map(WeightFile::open).collect::<Result<Vec<_>, _>>()?;
     let mut names = BTreeMap::new();
     for (tensor, shard) in shards {
         let holder = files
@@ -186,11 +172,7 @@ fn open_shards(
     Ok((files, names))
 }
 
-fn missing_tensor<'a>(
-    root: &Path,
-    name: &str,
-    names: impl ExactSizeIterator<Item = &'a str>,
-) -> CheckpointError {
+fn missing_tensor<'a>(root: &Path, name: &str, names: impl ExactSizeIterator<Item = &'a str>) -> CheckpointError {
     let count = names.len();
     let some: Vec<String> = names.take(3).map(|name| format!("`{name}`")).collect();
     let hint = match count {

@@ -51,8 +51,7 @@ impl TensorView<'_> {
     /// [`CheckpointError::Dtype`] if the tensor holds integers or booleans.
     pub fn to_f32(&self) -> Result<Vec<f32>, CheckpointError> {
         let mut out = Vec::with_capacity(self.elements());
-        convert::extend_f32(&mut out, self.dtype, self.bytes)
-            .ok_or_else(|| self.wrong_dtype(FLOATS))?;
+        convert::extend_f32(&mut out, self.dtype, self.bytes).ok_or_else(|| self.wrong_dtype(FLOATS))?;
         Ok(out)
     }
 
@@ -88,12 +87,8 @@ impl TensorView<'_> {
         let stride = self.bytes.len().checked_div(count).unwrap_or(0);
         let mut out = Vec::with_capacity(rows.len() * width);
         for &row in rows {
-            let bytes = self
-                .bytes
-                .get(row * stride..(row + 1) * stride)
-                .unwrap_or_default();
-            convert::extend_f32(&mut out, self.dtype, bytes)
-                .ok_or_else(|| self.wrong_dtype(FLOATS))?;
+            let bytes = self.bytes.get(row * stride..(row + 1) * stride).unwrap_or_default();
+            convert::extend_f32(&mut out, self.dtype, bytes).ok_or_else(|| self.wrong_dtype(FLOATS))?;
         }
         Ok(out)
     }
@@ -106,8 +101,7 @@ impl TensorView<'_> {
     /// # Errors
     /// [`CheckpointError::Dtype`] if the tensor holds floats.
     pub fn to_i64(&self) -> Result<Vec<i64>, CheckpointError> {
-        convert::to_i64(self.dtype, self.bytes)
-            .ok_or_else(|| self.wrong_dtype("I64, I32, I16, I8, U8 or BOOL"))
+        convert::to_i64(self.dtype, self.bytes).ok_or_else(|| self.wrong_dtype("I64, I32, I16, I8, U8 or BOOL"))
     }
 
     /// Checks the shape.

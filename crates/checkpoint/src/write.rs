@@ -53,10 +53,7 @@ impl<'a> TensorData<'a> {
     /// An `F64` tensor.
     #[must_use]
     pub fn f64(name: impl Into<String>, shape: &[usize], values: &[f64]) -> Self {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self {
             name: name.into(),
             dtype: Dtype::F64,
@@ -68,10 +65,7 @@ impl<'a> TensorData<'a> {
     /// An `I64` tensor.
     #[must_use]
     pub fn i64(name: impl Into<String>, shape: &[usize], values: &[i64]) -> Self {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self {
             name: name.into(),
             dtype: Dtype::I64,
@@ -93,12 +87,7 @@ pub fn safetensors(
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), CheckpointError> {
     let mut order: Vec<&TensorData<'_>> = tensors.iter().collect();
-    order.sort_by(|a, b| {
-        b.dtype
-            .size()
-            .cmp(&a.dtype.size())
-            .then_with(|| a.name.cmp(&b.name))
-    });
+    order.sort_by(|a, b| b.dtype.size().cmp(&a.dtype.size()).then_with(|| a.name.cmp(&b.name)));
     let mut seen = BTreeSet::from([METADATA_KEY]);
     for tensor in &order {
         check(tensor, seen.insert(&tensor.name)).map_err(|reason| CheckpointError::Unwritable {
@@ -111,9 +100,7 @@ pub fn safetensors(
     replace(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
-        order
-            .iter()
-            .try_for_each(|tensor| out.write_all(&tensor.bytes))
+        order.iter().try_for_each(|tensor| out.write_all(&tensor.bytes))
     })
 }
 
@@ -124,9 +111,7 @@ fn check(tensor: &TensorData<'_>, new_name: bool) -> Result<(), String> {
     let needed = tensor
         .shape
         .iter()
-        .try_fold(tensor.dtype.size(), |product, &dim| {
-            product.checked_mul(dim)
-        });
+        .try_fold(tensor.dtype.size(), |product, &dim| product.checked_mul(dim));
     if needed == Some(tensor.bytes.len()) {
         return Ok(());
     }
@@ -165,10 +150,7 @@ pub fn atomic(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
     replace(path, |out| out.write_all(bytes))
 }
 
-fn replace(
-    path: &Path,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), CheckpointError> {
+fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CheckpointError> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -201,19 +183,12 @@ pub fn f32_bytes(values: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(values))
     } else {
-        values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect()
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 }
 
 /// `values` as the bytes of the nearest `BF16` numbers, ties to even.
 #[must_use]
 pub fn f32_to_bf16_bytes(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .copied()
-        .flat_map(convert::bf16_bytes)
-        .collect()
+    values.iter().copied().flat_map(convert::bf16_bytes).collect()
 }

@@ -38,13 +38,21 @@ impl Layout {
     /// Contiguous rows of `width` elements.
     #[must_use]
     pub fn rows(width: usize) -> Self {
-        Self { offset: 0, row: width, col: 1 }
+        Self {
+            offset: 0,
+            row: width,
+            col: 1,
+        }
     }
 
     /// The transpose of contiguous rows of `width` elements.
     #[must_use]
     pub fn transposed(width: usize) -> Self {
-        Self { offset: 0, row: 1, col: width }
+        Self {
+            offset: 0,
+            row: 1,
+            col: width,
+        }
     }
 
     /// The same strides from another first element.
@@ -69,7 +77,10 @@ impl Layout {
 ///
 /// # Panics
 /// When a matrix does not lie inside its slice: a bug in the caller, never a property of input.
-#[expect(clippy::too_many_arguments, reason = "a matrix product has this many independent parts")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a matrix product has this many independent parts"
+)]
 pub fn gemm_f32(
     (m, k, n): (usize, usize, usize),
     a: (&[f32], Layout),
@@ -90,7 +101,10 @@ pub fn gemm_f32(
         out.1.row >= n * out.1.col || out.1.col >= m * out.1.row,
         "result rows overlap"
     );
-    #[expect(unsafe_code, reason = "the kernel takes pointers; bounds and aliasing were asserted above")]
+    #[expect(
+        unsafe_code,
+        reason = "the kernel takes pointers; bounds and aliasing were asserted above"
+    )]
     // SAFETY: all reads and writes lie inside the three slices (asserted), `out` is borrowed
     // mutably so it aliases neither input, and f32 has no invalid bit patterns.
     unsafe {
@@ -159,6 +173,14 @@ mod tests {
     fn a_matrix_outside_its_slice_is_refused() {
         let mut out = vec![0.0; 4];
         let layout = Layout::rows(2);
-        gemm_f32((2, 2, 2), (&[0.0; 3], layout), (&[0.0; 4], layout), (&mut out, layout), false, 1.0, Threads::One);
+        gemm_f32(
+            (2, 2, 2),
+            (&[0.0; 3], layout),
+            (&[0.0; 4], layout),
+            (&mut out, layout),
+            false,
+            1.0,
+            Threads::One,
+        );
     }
 }

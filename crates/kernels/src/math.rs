@@ -107,7 +107,9 @@ pub fn softcap(x: &mut [f32], cap: f32) {
 /// Softmax of a row in place; every entry must be finite.
 #[inline(always)]
 pub fn softmax_row(row: &mut [f32]) {
-    let top = row.iter().fold(f32::NEG_INFINITY, |top, &value| if value > top { value } else { top });
+    let top = row
+        .iter()
+        .fold(f32::NEG_INFINITY, |top, &value| if value > top { value } else { top });
     for value in row.iter_mut() {
         *value = exp(*value - top);
     }

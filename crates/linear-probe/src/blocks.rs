@@ -41,11 +41,7 @@ impl<'a> Centred<'a> {
         let mut centred = Self::at_zero(design);
         let ones = vec![1.0; design.n()];
         let sum = centred.adjoint(&[&ones]);
-        centred.mean = sum
-            .col_as_slice(0)
-            .iter()
-            .map(|sum| sum / design.n() as f64)
-            .collect();
+        centred.mean = sum.col_as_slice(0).iter().map(|sum| sum / design.n() as f64).collect();
         centred
     }
 
@@ -103,14 +99,7 @@ impl<'a> Centred<'a> {
                 let mut sum = Mat::zeros(self.d(), k);
                 self.each_block(chunk, |rows, block| {
                     let right = Mat::from_fn(rows.len(), k, |i, j| residuals[j][rows.start + i]);
-                    matmul(
-                        &mut sum,
-                        Accum::Add,
-                        block.transpose(),
-                        &right,
-                        1.0,
-                        Par::Seq,
-                    );
+                    matmul(&mut sum, Accum::Add, block.transpose(), &right, 1.0, Par::Seq);
                 });
                 sum
             })
@@ -127,10 +116,7 @@ impl<'a> Centred<'a> {
             .map(|chunk| {
                 let (mut sum, mut fourth) = (Mat::zeros(d, d), 0.0);
                 self.each_block(chunk, |_, block| {
-                    fourth += block
-                        .row_iter()
-                        .map(|x| x.squared_norm_l2().powi(2))
-                        .sum::<f64>();
+                    fourth += block.row_iter().map(|x| x.squared_norm_l2().powi(2)).sum::<f64>();
                     triangular::matmul(
                         &mut sum,
                         triangular::BlockStructure::TriangularLower,
@@ -149,10 +135,7 @@ impl<'a> Centred<'a> {
         let fourth = parts.iter().map(|part| part.1).sum();
         let sum = sum_in_order(parts.into_iter().map(|part| part.0), d, d);
         let n = self.n() as f64;
-        (
-            Mat::from_fn(d, d, |i, j| sum[(i.max(j), i.min(j))] / n),
-            fourth,
-        )
+        (Mat::from_fn(d, d, |i, j| sum[(i.max(j), i.min(j))] / n), fourth)
     }
 
     /// Row ranges that threads share: at least 512 rows each, at most 16 of them, and fewer where
@@ -161,26 +144,18 @@ impl<'a> Centred<'a> {
         let n = self.n();
         let most = (PARTIAL_NUMBERS / numbers).clamp(1, 16);
         let size = n.div_ceil((n / 512).clamp(1, most));
-        (0..n)
-            .step_by(size)
-            .map(|start| start..(start + size).min(n))
-            .collect()
+        (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect()
     }
 
     /// Calls `visit` with each block of `chunk`, converted and centred, `[rows, d]`.
-    fn each_block(
-        &self,
-        chunk: Range<usize>,
-        mut visit: impl FnMut(Range<usize>, MatRef<'_, f64>),
-    ) {
+    fn each_block(&self, chunk: Range<usize>, mut visit: impl FnMut(Range<usize>, MatRef<'_, f64>)) {
         let d = self.d();
         let size = (BLOCK_NUMBERS / d).clamp(64, 1024).min(chunk.len());
         let mut buffer = vec![0.0; size * d];
         for start in chunk.clone().step_by(size) {
             let rows = start..(start + size).min(chunk.end);
             for (out, index) in buffer.chunks_exact_mut(d).zip(rows.clone()) {
-                for ((out, &x), mean) in out.iter_mut().zip(self.design.row(index)).zip(&self.mean)
-                {
+                for ((out, &x), mean) in out.iter_mut().zip(self.design.row(index)).zip(&self.mean) {
                     *out = f64::from(x) - mean;
                 }
             }
@@ -190,15 +165,9 @@ impl<'a> Centred<'a> {
     }
 }
 
-fn sum_in_order(
-    parts: impl IntoIterator<Item = Mat<f64>>,
-    rows: usize,
-    columns: usize,
-) -> Mat<f64> {
-    parts
-        .into_iter()
-        .fold(Mat::zeros(rows, columns), |mut sum, part| {
-            sum += part;
-            sum
-        })
+fn sum_in_order(parts: impl IntoIterator<Item = Mat<f64>>, rows: usize, columns: usize) -> Mat<f64> {
+    parts.into_iter().fold(Mat::zeros(rows, columns), |mut sum, part| {
+        sum += part;
+        sum
+    })
 }

@@ -43,12 +43,7 @@ impl<'a> Design<'a> {
                 value: f64::from(x[place]),
             });
         }
-        Ok(Self {
-            x,
-            n,
-            d,
-            rows: None,
-        })
+        Ok(Self { x, n, d, rows: None })
     }
 
     /// The same activations restricted to `rows`, in that order and without a copy. Indices refer
@@ -110,10 +105,7 @@ mod tests {
 
     #[test]
     fn checks() {
-        assert!(matches!(
-            Design::new(&[], 0, 3),
-            Err(ProbeError::EmptyDesign { .. })
-        ));
+        assert!(matches!(Design::new(&[], 0, 3), Err(ProbeError::EmptyDesign { .. })));
         assert!(matches!(
             Design::new(&[1.0; 5], 2, 3),
             Err(ProbeError::Length { found: 5, .. })
@@ -121,11 +113,7 @@ mod tests {
         let bad = [1.0, 2.0, f32::NAN, 4.0];
         assert!(matches!(
             Design::new(&bad, 2, 2),
-            Err(ProbeError::NonFinite {
-                row: 1,
-                column: 0,
-                ..
-            })
+            Err(ProbeError::NonFinite { row: 1, column: 0, .. })
         ));
     }
 

@@ -38,10 +38,7 @@ pub fn diff_of_means(design: Design<'_>, labels: &Labels) -> Result<DiffOfMeans,
             // With the overall mean removed, mu_notc = -n_c mu_c / (n - n_c).
             let count = labels.counts()[class] as f64;
             let scale = n / (count * (n - count));
-            sums[class]
-                .iter()
-                .map(move |sum| sum * scale)
-                .collect::<Vec<_>>()
+            sums[class].iter().map(move |sum| sum * scale).collect::<Vec<_>>()
         })
         .collect();
     Ok(DiffOfMeans {

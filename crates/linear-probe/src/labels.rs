@@ -24,11 +24,9 @@ impl Labels {
     pub fn new(classes: &[usize], n_classes: usize) -> Result<Self, ProbeError> {
         let mut counts = vec![0; n_classes];
         for (row, &class) in classes.iter().enumerate() {
-            *counts.get_mut(class).ok_or(ProbeError::LabelOutOfRange {
-                row,
-                class,
-                n_classes,
-            })? += 1;
+            *counts
+                .get_mut(class)
+                .ok_or(ProbeError::LabelOutOfRange { row, class, n_classes })? += 1;
         }
         Ok(Self {
             classes: classes.to_vec(),
@@ -114,14 +112,8 @@ mod tests {
     fn checks() {
         let labels = Labels::from_bytes(&[0, 2, 2], 3).expect("valid");
         assert_eq!(labels.counts(), [1, 0, 2]);
-        assert_eq!(
-            labels.require_fittable(3),
-            Err(ProbeError::EmptyClass { class: 1 })
-        );
-        assert!(matches!(
-            labels.require_fittable(4),
-            Err(ProbeError::Length { .. })
-        ));
+        assert_eq!(labels.require_fittable(3), Err(ProbeError::EmptyClass { class: 1 }));
+        assert!(matches!(labels.require_fittable(4), Err(ProbeError::Length { .. })));
         assert_eq!(
             Labels::new(&[0, 3], 3),
             Err(ProbeError::LabelOutOfRange {
@@ -131,9 +123,6 @@ mod tests {
             })
         );
         let same = Labels::new(&[0, 0], 1).expect("valid");
-        assert_eq!(
-            same.require_fittable(2),
-            Err(ProbeError::FullClass { class: 0 })
-        );
+        assert_eq!(same.require_fittable(2), Err(ProbeError::FullClass { class: 0 }));
     }
 }

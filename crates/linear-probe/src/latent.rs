@@ -33,10 +33,7 @@ pub struct LatentScore {
 ///
 /// # Errors
 /// A row that does not exist or is listed twice, or an activation that is not finite.
-pub fn best_threshold_f1(
-    nonzero: &[(usize, f32)],
-    positive: &[bool],
-) -> Result<Option<LatentScore>, ProbeError> {
+pub fn best_threshold_f1(nonzero: &[(usize, f32)], positive: &[bool]) -> Result<Option<LatentScore>, ProbeError> {
     let hits = positive.iter().filter(|&&positive| positive).count();
     let counts = [hits, positive.len() - hits];
     let class = |row: usize| positive.get(row).map(|&positive| usize::from(!positive));
@@ -52,10 +49,7 @@ pub fn best_threshold_f1(
 ///
 /// # Errors
 /// A row that does not exist or is listed twice, or an activation that is not finite.
-pub fn best_thresholds(
-    nonzero: &[(usize, f32)],
-    labels: &Labels,
-) -> Result<Vec<Option<LatentScore>>, ProbeError> {
+pub fn best_thresholds(nonzero: &[(usize, f32)], labels: &Labels) -> Result<Vec<Option<LatentScore>>, ProbeError> {
     sweep(nonzero, labels.n(), labels.counts(), |row| {
         labels.classes().get(row).copied()
     })
@@ -95,9 +89,7 @@ fn sweep(
             hits[row.1] += 1;
         }
         // Halfway down to the next activation, exact in f64 for two f32 neighbours.
-        let threshold = firing
-            .get(end)
-            .map_or(0.0, |next| f64::midpoint(value, next.0));
+        let threshold = firing.get(end).map_or(0.0, |next| f64::midpoint(value, next.0));
         // Only a class that gains a hit can improve: more rows with equal hits lower F1.
         for &(_, class, _) in &firing[start..end] {
             let (_, best_hits, best_rows) = best[class];

@@ -62,12 +62,7 @@ pub(crate) struct ClassState {
 
 impl ClassState {
     /// Starts at `point`, whose logits are `logits`.
-    pub(crate) fn new(
-        objective: Objective,
-        penalty: Vec<f64>,
-        point: Vec<f64>,
-        logits: Vec<f64>,
-    ) -> Self {
+    pub(crate) fn new(objective: Objective, penalty: Vec<f64>, point: Vec<f64>, logits: Vec<f64>) -> Self {
         let mut residuals = vec![0.0; logits.len()];
         let loss = objective.along(&logits, &logits, 0.0, &mut residuals).value;
         Self {
@@ -89,8 +84,7 @@ impl ClassState {
     /// Takes the gradient of the data term at the current point (`[d + 1]`), learns from the last
     /// step, and either ends or sets the next direction.
     pub(crate) fn advance(&mut self, mut gradient: Vec<f64>, tolerance: f64, max: usize) {
-        for ((gradient, penalty), point) in gradient.iter_mut().zip(&self.penalty).zip(&self.point)
-        {
+        for ((gradient, penalty), point) in gradient.iter_mut().zip(&self.penalty).zip(&self.point) {
             *gradient += penalty * point;
         }
         if self.step > 0.0 {
@@ -136,9 +130,7 @@ impl ClassState {
             slope: dot(&self.gradient, direction),
         };
         let found = search(start, |step| {
-            let data = self
-                .objective
-                .along(&self.logits, change, step, &mut self.residuals);
+            let data = self.objective.along(&self.logits, change, step, &mut self.residuals);
             Point {
                 value: data.value + base + step * (cross + 0.5 * step * square),
                 slope: data.slope + cross + step * square,
@@ -150,10 +142,7 @@ impl ClassState {
         };
         self.step = step;
         self.loss = end.value;
-        self.logits
-            .iter_mut()
-            .zip(change)
-            .for_each(|(z, q)| *z += step * q);
+        self.logits.iter_mut().zip(change).for_each(|(z, q)| *z += step * q);
         self.point
             .iter_mut()
             .zip(&self.direction)
@@ -183,10 +172,7 @@ impl ClassState {
             add_scaled(&mut q, -share, change);
             shares.push(share);
         }
-        let guess = self
-            .history
-            .back()
-            .map_or(4.0, |(s, y)| dot(s, y) / dot(y, y));
+        let guess = self.history.back().map_or(4.0, |(s, y)| dot(s, y) / dot(y, y));
         for entry in &mut q {
             *entry *= guess;
         }
@@ -199,11 +185,7 @@ impl ClassState {
 }
 
 fn half_penalty(penalty: &[f64], point: &[f64]) -> f64 {
-    0.5 * penalty
-        .iter()
-        .zip(point)
-        .map(|(c, w)| c * w * w)
-        .sum::<f64>()
+    0.5 * penalty.iter().zip(point).map(|(c, w)| c * w * w).sum::<f64>()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -110,10 +110,7 @@ impl Leace {
             .map_err(|_| ProbeError::Singular)?;
         let singular: Vec<f64> = svd.S().column_vector().iter().copied().collect();
         let first = singular.first().copied().unwrap_or(0.0);
-        let rank = singular
-            .iter()
-            .filter(|&&s| s > RANK_CUT * first && s > 0.0)
-            .count();
+        let rank = singular.iter().filter(|&&s| s > RANK_CUT * first && s > 0.0).count();
         if rank == 0 {
             return Err(ProbeError::NoDirection { class: 0 });
         }
@@ -137,16 +134,8 @@ impl Leace {
     /// Panics if the row has another length than `d`.
     #[must_use]
     pub fn read(&self, row: &[f32]) -> Vec<f64> {
-        assert_eq!(
-            row.len(),
-            self.d,
-            "a row has as many numbers as the eraser has columns"
-        );
-        let centred: Vec<f64> = row
-            .iter()
-            .zip(&self.mu)
-            .map(|(&x, mu)| f64::from(x) - mu)
-            .collect();
+        assert_eq!(row.len(), self.d, "a row has as many numbers as the eraser has columns");
+        let centred: Vec<f64> = row.iter().zip(&self.mu).map(|(&x, mu)| f64::from(x) - mu).collect();
         self.reads
             .chunks_exact(self.d)
             .map(|read| read.iter().zip(&centred).map(|(r, x)| r * x).sum())
@@ -175,10 +164,7 @@ impl Leace {
             let start = erased.len();
             erased.extend(row.iter().map(|&x| f64::from(x)));
             for (share, write) in self.read(row).iter().zip(self.writes.chunks_exact(self.d)) {
-                erased[start..]
-                    .iter_mut()
-                    .zip(write)
-                    .for_each(|(x, u)| *x -= share * u);
+                erased[start..].iter_mut().zip(write).for_each(|(x, u)| *x -= share * u);
             }
         }
         Ok(erased)

@@ -47,8 +47,7 @@ pub use labels::Labels;
 pub use lbfgs::{ClassOutcome, Stop};
 pub use leace::Leace;
 pub use logistic::{
-    ClassWeight, DEFAULT_MAX_ITERATIONS, DEFAULT_TOLERANCE, LogisticConfig, LogisticFit,
-    LogisticProbe, fit_logistic,
+    ClassWeight, DEFAULT_MAX_ITERATIONS, DEFAULT_TOLERANCE, LogisticConfig, LogisticFit, LogisticProbe, fit_logistic,
 };
 pub use moments::{Moments, Shrinkage};
 pub use validation::{C_GRID, Candidate, ValidatedFit, Validation, fit_with_validation};

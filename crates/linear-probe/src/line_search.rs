@@ -43,11 +43,7 @@ pub(crate) fn search(start: Point, mut evaluate: impl FnMut(f64) -> Point) -> Op
             Some((high, slope)) => {
                 let secant = low_slope / (low_slope - slope);
                 // Without a slope of the right sign the secant means nothing: halve.
-                let share = if slope > 0.0 {
-                    secant.clamp(0.1, 0.9)
-                } else {
-                    0.5
-                };
+                let share = if slope > 0.0 { secant.clamp(0.1, 0.9) } else { 0.5 };
                 low + share * (high - low)
             }
         };

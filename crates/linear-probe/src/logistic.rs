@@ -107,12 +107,7 @@ impl LogisticProbe {
         let columns = Centred::at_zero(design).project(weight.as_ref());
         let mut scores = Vec::with_capacity(design.n() * classes);
         for row in 0..design.n() {
-            scores.extend(
-                columns
-                    .iter()
-                    .zip(&self.bias)
-                    .map(|(z, bias)| z[row] + bias),
-            );
+            scores.extend(columns.iter().zip(&self.bias).map(|(z, bias)| z[row] + bias));
         }
         Ok(scores)
     }
@@ -145,11 +140,7 @@ pub struct LogisticFit {
 /// # Errors
 /// Labels of another length, a class without positives or negatives, or a setting out of range.
 /// A class that does not converge is not an error: see [`LogisticFit::outcomes`].
-pub fn fit_logistic(
-    design: Design<'_>,
-    labels: &Labels,
-    config: &LogisticConfig,
-) -> Result<LogisticFit, ProbeError> {
+pub fn fit_logistic(design: Design<'_>, labels: &Labels, config: &LogisticConfig) -> Result<LogisticFit, ProbeError> {
     check(config)?;
     labels.require_fittable(design.n())?;
     let centred = Centred::new(design);

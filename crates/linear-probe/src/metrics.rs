@@ -32,19 +32,13 @@ impl Confusion {
     /// `TP / (TP + FP)`; zero if nothing is decided positive, as scikit-learn has it.
     #[must_use]
     pub fn precision(self) -> f64 {
-        ratio(
-            self.true_positives,
-            self.true_positives + self.false_positives,
-        )
+        ratio(self.true_positives, self.true_positives + self.false_positives)
     }
 
     /// `TP / (TP + FN)`, zero if there are no positives.
     #[must_use]
     pub fn recall(self) -> f64 {
-        ratio(
-            self.true_positives,
-            self.true_positives + self.false_negatives,
-        )
+        ratio(self.true_positives, self.true_positives + self.false_negatives)
     }
 }
 
@@ -110,12 +104,7 @@ pub fn evaluate(scores: &[f64], labels: &Labels, threshold: f64) -> Result<Evalu
     }
     let evaluated: Vec<Option<ClassScores>> = (0..classes)
         .map(|class| {
-            let column: Vec<f64> = scores
-                .iter()
-                .skip(class)
-                .step_by(classes)
-                .copied()
-                .collect();
+            let column: Vec<f64> = scores.iter().skip(class).step_by(classes).copied().collect();
             let positive: Vec<bool> = labels.classes().iter().map(|&c| c == class).collect();
             let positives = labels.counts()[class];
             let auc = roc_auc(&column, &positive)?;
@@ -130,9 +119,7 @@ pub fn evaluate(scores: &[f64], labels: &Labels, threshold: f64) -> Result<Evalu
             })
         })
         .collect();
-    let undefined = (0..classes)
-        .filter(|&class| evaluated[class].is_none())
-        .collect();
+    let undefined = (0..classes).filter(|&class| evaluated[class].is_none()).collect();
     Ok(Evaluation {
         classes: evaluated,
         undefined,
@@ -164,11 +151,7 @@ pub fn confusion(scores: &[f64], positive: &[bool], threshold: f64) -> Confusion
 /// - `scores`, `positive`: `[n]`
 #[must_use]
 pub fn roc_auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
-    let mut ranked: Vec<(f64, bool)> = scores
-        .iter()
-        .copied()
-        .zip(positive.iter().copied())
-        .collect();
+    let mut ranked: Vec<(f64, bool)> = scores.iter().copied().zip(positive.iter().copied()).collect();
     ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let (mut below, mut wins, mut positives) = (0, 0.0, 0);
     // Numbers that compare equal are ties, also 0 and -0.
@@ -183,9 +166,5 @@ pub fn roc_auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -94,9 +94,7 @@ impl Moments {
         let variance = trace(&self.covariance) / d as f64;
         let (keep, add) = match shrinkage {
             Shrinkage::LedoitWolf => (1.0 - self.rho, self.rho * variance),
-            Shrinkage::Ridge { relative } if relative >= 0.0 && relative.is_finite() => {
-                (1.0, relative * variance)
-            }
+            Shrinkage::Ridge { relative } if relative >= 0.0 && relative.is_finite() => (1.0, relative * variance),
             Shrinkage::Ridge { relative } => {
                 let range = "zero or more and finite";
                 return Err(ProbeError::Setting {
@@ -119,11 +117,7 @@ fn ledoit_wolf(covariance: &Mat<f64>, fourth: f64, n: f64) -> f64 {
     let norm = covariance.squared_norm_l2();
     let distance = norm - trace(covariance).powi(2) / d;
     let noise = ((fourth / n - norm) / n).max(0.0);
-    if distance > noise {
-        noise / distance
-    } else {
-        1.0
-    }
+    if distance > noise { noise / distance } else { 1.0 }
 }
 
 fn trace(matrix: &Mat<f64>) -> f64 {

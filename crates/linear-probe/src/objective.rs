@@ -42,23 +42,14 @@ struct Sums {
 
 impl Objective {
     pub(crate) fn new(classes: &[usize], class: usize, weights: [f64; 2]) -> Self {
-        let signs = classes
-            .iter()
-            .map(|&c| if c == class { -1.0 } else { 1.0 })
-            .collect();
+        let signs = classes.iter().map(|&c| if c == class { -1.0 } else { 1.0 }).collect();
         Self { signs, weights }
     }
 
     /// Loss `sum_i s_i softplus(m_i)` with `m = -z` for positive and `m = z` for negative rows, at
     /// `z = logits + step * direction`, with its slope in `step`; fills `residuals` with
     /// `s_i (sigmoid(z_i) - y_i)`.
-    pub(crate) fn along(
-        &self,
-        logits: &[f64],
-        direction: &[f64],
-        step: f64,
-        residuals: &mut [f64],
-    ) -> Point {
+    pub(crate) fn along(&self, logits: &[f64], direction: &[f64], step: f64, residuals: &mut [f64]) -> Point {
         let mut sums = Sums::zero();
         let mut logarithms = [0.0; 2];
         let block = LANES * FACTORS;
@@ -191,11 +182,7 @@ mod tests {
         let (mut value, mut slope) = (0.0, 0.0);
         for i in 0..n {
             let z = logits[i] + 0.5 * direction[i];
-            let (weight, y) = if classes[i] == 1 {
-                (0.3, 1.0)
-            } else {
-                (0.1, 0.0)
-            };
+            let (weight, y) = if classes[i] == 1 { (0.3, 1.0) } else { (0.1, 0.0) };
             value += weight * ((-z.abs()).exp().ln_1p() + z.max(0.0) - y * z);
             let residual = weight * (1.0 / (1.0 + (-z).exp()) - y);
             assert!((residual - residuals[i]).abs() < 1e-14);

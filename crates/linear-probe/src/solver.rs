@@ -29,36 +29,27 @@ pub(crate) fn fit_prepared(
     let basis = whitening.basis(config.l2, centred.n());
     let mut states = initial_states(centred, &basis, labels, config, start);
     loop {
-        let mut active: Vec<&mut ClassState> = states
-            .iter_mut()
-            .filter(|state| state.stop.is_none())
-            .collect();
+        let mut active: Vec<&mut ClassState> = states.iter_mut().filter(|state| state.stop.is_none()).collect();
         if active.is_empty() {
             break;
         }
         let residuals: Vec<&[f64]> = active.iter().map(|s| s.residuals.as_slice()).collect();
         let gradient = product(basis.to_raw.transpose(), &centred.adjoint(&residuals));
-        active
-            .par_iter_mut()
-            .enumerate()
-            .for_each(|(column, state)| {
-                let mut whole = gradient.col_as_slice(column).to_vec();
-                whole.push(state.residuals.iter().sum());
-                state.advance(whole, config.tolerance, config.max_iterations);
-            });
+        active.par_iter_mut().enumerate().for_each(|(column, state)| {
+            let mut whole = gradient.col_as_slice(column).to_vec();
+            whole.push(state.residuals.iter().sum());
+            state.advance(whole, config.tolerance, config.max_iterations);
+        });
         active.retain(|state| state.stop.is_none());
         let steps = Mat::from_fn(d, active.len(), |j, c| active[c].direction[j]);
         let changes = centred.project(product(basis.to_raw.as_ref(), &steps).as_ref());
-        active
-            .par_iter_mut()
-            .zip(changes)
-            .for_each(|(state, mut change)| {
-                let bias = state.direction[d];
-                for entry in &mut change {
-                    *entry += bias;
-                }
-                state.line_search(&change);
-            });
+        active.par_iter_mut().zip(changes).for_each(|(state, mut change)| {
+            let bias = state.direction[d];
+            for entry in &mut change {
+                *entry += bias;
+            }
+            state.line_search(&change);
+        });
     }
     let points = Mat::from_fn(d, states.len(), |j, c| states[c].point[j]);
     let weight = product(basis.to_raw.as_ref(), &points);
@@ -89,9 +80,7 @@ fn initial_states(
 ) -> Vec<ClassState> {
     let (n, d, classes) = (centred.n(), centred.d(), labels.n_classes());
     let raw = start.map(|probe| Mat::from_fn(d, classes, |j, c| probe.weight[c * d + j]));
-    let points = raw
-        .as_ref()
-        .map(|raw| product(basis.from_raw.as_ref(), raw));
+    let points = raw.as_ref().map(|raw| product(basis.from_raw.as_ref(), raw));
     let logits = raw.as_ref().map(|raw| centred.project(raw.as_ref()));
     (0..classes)
         .map(|class| {
@@ -105,9 +94,7 @@ fn initial_states(
             let bias = start.zip(raw.as_ref()).map_or(0.0, |(probe, raw)| {
                 probe.bias[class] + inner(raw.col_as_slice(class), centred.mean())
             });
-            let mut point = points
-                .as_ref()
-                .map_or(vec![0.0; d], |p| p.col_as_slice(class).to_vec());
+            let mut point = points.as_ref().map_or(vec![0.0; d], |p| p.col_as_slice(class).to_vec());
             point.push(bias);
             let logits = logits.as_ref().map_or(vec![0.0; n], |logits| {
                 logits[class].iter().map(|logit| logit + bias).collect()

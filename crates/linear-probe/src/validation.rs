@@ -79,8 +79,7 @@ pub fn fit_with_validation(
     grid.iter().try_for_each(|&c| check(&with(c)))?;
 
     let split = Split::new(labels, validation.held_out, validation.seed)?;
-    let sources =
-        |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&row| design.source_row(row)).collect() };
+    let sources = |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&row| design.source_row(row)).collect() };
     let (train_sources, held_sources) = (sources(&split.train), sources(&split.held));
     let (train_labels, held_labels) = (labels.select(&split.train)?, labels.select(&split.held)?);
     let held = design.select(&held_sources)?;
@@ -99,13 +98,7 @@ pub fn fit_with_validation(
     let best = candidates
         .iter()
         .copied()
-        .reduce(|best, next| {
-            if next.mean_f1 > best.mean_f1 {
-                next
-            } else {
-                best
-            }
-        })
+        .reduce(|best, next| if next.mean_f1 > best.mean_f1 { next } else { best })
         .ok_or(ProbeError::Length {
             what: "grid of C",
             expected: 1,

@@ -47,12 +47,7 @@ impl Whitening {
         let eigen = covariance
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| ProbeError::Singular)?;
-        let values = eigen
-            .S()
-            .column_vector()
-            .iter()
-            .map(|value| value.max(0.0))
-            .collect();
+        let values = eigen.S().column_vector().iter().map(|value| value.max(0.0)).collect();
         Ok(Self {
             vectors: eigen.U().to_owned(),
             values,
@@ -62,11 +57,7 @@ impl Whitening {
     /// The basis for the penalty `l2 |w|^2 / 2` on a loss summed over `n` rows.
     pub(crate) fn basis(&self, l2: f64, n: usize) -> Basis {
         let d = self.values.len();
-        let scale: Vec<f64> = self
-            .values
-            .iter()
-            .map(|value| value + 4.0 * l2 / n as f64)
-            .collect();
+        let scale: Vec<f64> = self.values.iter().map(|value| value + 4.0 * l2 / n as f64).collect();
         Basis {
             to_raw: Mat::from_fn(d, d, |i, j| self.vectors[(i, j)] / scale[j].sqrt()),
             from_raw: Mat::from_fn(d, d, |i, j| self.vectors[(j, i)] * scale[i].sqrt()),

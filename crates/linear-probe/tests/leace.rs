@@ -22,11 +22,7 @@ fn data() -> (Vec<f32>, Labels) {
 }
 
 fn moments(x: &[f32], labels: &Labels) -> Moments {
-    Moments::new(
-        Design::new(x, labels.n(), x.len() / labels.n()).expect("valid"),
-        labels,
-    )
-    .expect("valid")
+    Moments::new(Design::new(x, labels.n(), x.len() / labels.n()).expect("valid"), labels).expect("valid")
 }
 
 /// Largest absolute `cov(column, 1[y = class])`, by hand from f64 rows.
@@ -37,10 +33,7 @@ fn largest_covariance(rows: &[f64], labels: &Labels, class: usize) -> f64 {
         .map(|j| {
             let mean: f64 = (0..n).map(|i| rows[i * d + j]).sum::<f64>() / n as f64;
             let sum: f64 = (0..n)
-                .map(|i| {
-                    (rows[i * d + j] - mean)
-                        * (f64::from(u8::from(labels.classes()[i] == class)) - prior)
-                })
+                .map(|i| (rows[i * d + j] - mean) * (f64::from(u8::from(labels.classes()[i] == class)) - prior))
                 .sum();
             (sum / n as f64).abs()
         })
@@ -58,12 +51,7 @@ fn one_class_is_erased_exactly_under_any_shrinkage() {
     for shrinkage in SHRINKAGES {
         let erasers = Leace::per_class(&moments(&x, &labels), shrinkage).expect("valid");
         for (class, eraser) in erasers.iter().enumerate() {
-            let unit: f64 = eraser
-                .reads
-                .iter()
-                .zip(&eraser.writes)
-                .map(|(v, u)| v * u)
-                .sum();
+            let unit: f64 = eraser.reads.iter().zip(&eraser.writes).map(|(v, u)| v * u).sum();
             assert!((unit - 1.0).abs() < 1e-12, "{unit}");
             let erased = eraser.erase(design).expect("valid");
             let before = largest_covariance(&wide(&x), &labels, class);
@@ -113,9 +101,7 @@ fn a_probe_on_erased_activations_is_at_chance() {
         let probe = fit_logistic(design, &labels, &config).expect("valid").probe;
         let scores = probe.scores(design).expect("valid");
         (
-            evaluate(&scores, &labels, 0.0)
-                .expect("valid")
-                .macro_mean(|c| c.auc),
+            evaluate(&scores, &labels, 0.0).expect("valid").macro_mean(|c| c.auc),
             scores,
         )
     };
@@ -135,14 +121,9 @@ fn rotation_of_the_activations_rotates_the_erased_rows() {
         let pair = |x: &[f32]| {
             let moments = moments(x, &labels);
             let design = Design::new(x, N, D).expect("valid");
-            let one = Leace::per_class(&moments, shrinkage)
-                .expect("valid")
-                .swap_remove(2);
+            let one = Leace::per_class(&moments, shrinkage).expect("valid").swap_remove(2);
             let all = Leace::joint(&moments, shrinkage).expect("valid");
-            [
-                one.erase(design).expect("valid"),
-                all.erase(design).expect("valid"),
-            ]
+            [one.erase(design).expect("valid"), all.erase(design).expect("valid")]
         };
         for (plain, rotated) in pair(&x).iter().zip(pair(&turned)) {
             for (a, b) in turn(plain).iter().zip(rotated) {

@@ -7,8 +7,7 @@ use std::time::Instant;
 use common::{clusters, golden_data};
 use linear_probe::metrics::evaluate;
 use linear_probe::{
-    ClassWeight, Design, Labels, LogisticConfig, LogisticFit, Stop, Validation, fit_logistic,
-    fit_with_validation,
+    ClassWeight, Design, Labels, LogisticConfig, LogisticFit, Stop, Validation, fit_logistic, fit_with_validation,
 };
 use stats::seed;
 
@@ -155,12 +154,7 @@ fn config(c: f64, class_weight: ClassWeight) -> LogisticConfig {
 fn fit(x: &[f32], classes: &[usize], d: usize, config: &LogisticConfig) -> LogisticFit {
     let design = Design::new(x, classes.len(), d).expect("valid");
     let n_classes = classes.iter().max().expect("rows") + 1;
-    fit_logistic(
-        design,
-        &Labels::new(classes, n_classes).expect("valid"),
-        config,
-    )
-    .expect("valid")
+    fit_logistic(design, &Labels::new(classes, n_classes).expect("valid"), config).expect("valid")
 }
 
 #[test]
@@ -224,19 +218,10 @@ fn scores_equal_scikit_learn() {
 fn a_selected_view_equals_a_copy() {
     let (x, classes) = golden_data();
     let rows: Vec<usize> = (0..60).rev().filter(|row| row % 4 != 0).collect();
-    let copy: Vec<f32> = rows
-        .iter()
-        .flat_map(|&row| x[row * 5..row * 5 + 5].to_vec())
-        .collect();
-    let labels = Labels::new(&classes, 3)
-        .expect("valid")
-        .select(&rows)
-        .expect("valid");
+    let copy: Vec<f32> = rows.iter().flat_map(|&row| x[row * 5..row * 5 + 5].to_vec()).collect();
+    let labels = Labels::new(&classes, 3).expect("valid").select(&rows).expect("valid");
     let config = config(1.0, ClassWeight::Balanced);
-    let design = Design::new(&x, 60, 5)
-        .expect("valid")
-        .select(&rows)
-        .expect("valid");
+    let design = Design::new(&x, 60, 5).expect("valid").select(&rows).expect("valid");
     let copied = Design::new(&copy, rows.len(), 5).expect("valid");
     assert_eq!(
         fit_logistic(design, &labels, &config).expect("valid"),
@@ -279,10 +264,7 @@ fn validation_prefers_a_penalty_that_generalises() {
         .iter()
         .map(|candidate| candidate.mean_f1)
         .fold(0.0, f64::max);
-    let chosen = found
-        .candidates
-        .iter()
-        .find(|c| c.c.total_cmp(&found.c).is_eq());
+    let chosen = found.candidates.iter().find(|c| c.c.total_cmp(&found.c).is_eq());
     assert!((chosen.expect("in the grid").mean_f1 - best).abs() < 1e-15);
     let direct = fit_logistic(design, &labels, &LogisticConfig::balanced(found.c)).expect("valid");
     assert_eq!(found.fit, direct);
@@ -306,19 +288,10 @@ fn default_tolerance_is_far_below_what_a_decision_needs() {
     let (x, classes) = clusters(1_500, 64, 6, &mut seed::rng(7, "clusters"));
     let design = Design::new(&x, 1_500, 64).expect("valid");
     for c in [1e-4, 1.0, 100.0] {
-        let scores = |config: &LogisticConfig| {
-            fit(&x, &classes, 64, config)
-                .probe
-                .scores(design)
-                .expect("valid")
-        };
+        let scores = |config: &LogisticConfig| fit(&x, &classes, 64, config).probe.scores(design).expect("valid");
         let quick = scores(&LogisticConfig::balanced(c));
         let exact = scores(&config(c, ClassWeight::Balanced));
-        let largest = quick
-            .iter()
-            .zip(&exact)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f64::max);
+        let largest = quick.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         println!("C {c}: largest difference of a logit {largest:.1e}");
         assert!(largest < 1e-2, "{largest}");
     }
@@ -335,11 +308,7 @@ fn benchmark_size_is_quick() {
             let elapsed = start.elapsed();
             let most = fit.outcomes.iter().map(|outcome| outcome.iterations).max();
             println!("d {d}, C {c}: {elapsed:?}, at most {most:?} iterations");
-            assert!(
-                fit.outcomes
-                    .iter()
-                    .all(|outcome| outcome.stop == Stop::Converged)
-            );
+            assert!(fit.outcomes.iter().all(|outcome| outcome.stop == Stop::Converged));
             // Generous, for a loaded machine; the printed time is the measurement.
             assert!(elapsed.as_secs_f64() < 15.0);
         }

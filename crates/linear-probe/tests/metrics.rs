@@ -19,9 +19,7 @@ fn auc_counts_ties_one_half() {
 #[test]
 fn classes_without_rows_are_listed_and_left_out() {
     let labels = Labels::new(&[0, 2, 0, 2], 3).expect("valid");
-    let scores = [
-        1.0, 0.0, -1.0, -1.0, 0.0, 1.0, -1.0, 0.0, -1.0, -1.0, 0.0, 1.0,
-    ];
+    let scores = [1.0, 0.0, -1.0, -1.0, 0.0, 1.0, -1.0, 0.0, -1.0, -1.0, 0.0, 1.0];
     let report = evaluate(&scores, &labels, 0.0).expect("valid");
     assert_eq!(report.undefined, [1]);
     assert_eq!(report.macro_mean(|class| class.recall), Some(0.75));
@@ -30,11 +28,7 @@ fn classes_without_rows_are_listed_and_left_out() {
     bad[4] = f64::NAN;
     assert!(matches!(
         evaluate(&bad, &labels, 0.0),
-        Err(ProbeError::NonFinite {
-            row: 1,
-            column: 1,
-            ..
-        })
+        Err(ProbeError::NonFinite { row: 1, column: 1, .. })
     ));
 }
 
@@ -55,9 +49,7 @@ fn latent_by_hand() {
     assert_eq!(found.fires, count(2, 2, 1));
     assert!((found.best.f1() - 0.8).abs() < 1e-15);
 
-    let silent = best_threshold_f1(&[], &positive)
-        .expect("valid")
-        .expect("has rows");
+    let silent = best_threshold_f1(&[], &positive).expect("valid").expect("has rows");
     assert_eq!(silent.best, count(0, 0, 3));
     assert_eq!(best_threshold_f1(&[(0, 1.0)], &[false]), Ok(None));
 }
@@ -66,14 +58,8 @@ fn latent_by_hand() {
 fn latent_refuses_bad_rows() {
     let positive = [true, false];
     let found = |nonzero: &[(usize, f32)]| best_threshold_f1(nonzero, &positive);
-    assert_eq!(
-        found(&[(2, 1.0)]),
-        Err(ProbeError::RowOutOfRange { row: 2, n: 2 })
-    );
-    assert_eq!(
-        found(&[(1, 1.0), (1, 2.0)]),
-        Err(ProbeError::DuplicateRow { row: 1 })
-    );
+    assert_eq!(found(&[(2, 1.0)]), Err(ProbeError::RowOutOfRange { row: 2, n: 2 }));
+    assert_eq!(found(&[(1, 1.0), (1, 2.0)]), Err(ProbeError::DuplicateRow { row: 1 }));
     assert!(matches!(
         found(&[(0, f32::NAN)]),
         Err(ProbeError::NonFinite { row: 0, .. })

@@ -103,7 +103,10 @@ impl ModelConfig {
         let Some(object) = value.as_object() else {
             return Err(config_error(path, "(whole file)", "is not a JSON object"));
         };
-        let mut fields = Fields { path, rest: object.clone() };
+        let mut fields = Fields {
+            path,
+            rest: object.clone(),
+        };
         let family = fields.string("model_type")?;
         if family != "gemma2" {
             return Err(ModelError::UnknownFamily {
@@ -203,7 +206,13 @@ impl ModelConfig {
         let kinds: Vec<&str> = self
             .windows
             .iter()
-            .map(|w| if *w == Window::Full { "full_attention" } else { "sliding_attention" })
+            .map(|w| {
+                if *w == Window::Full {
+                    "full_attention"
+                } else {
+                    "sliding_attention"
+                }
+            })
             .collect();
         let sliding = self.windows.iter().find_map(|w| match w {
             Window::Sliding(n) => Some(*n),
@@ -281,7 +290,8 @@ impl Fields<'_> {
     }
 
     fn size(&mut self, field: &str) -> Result<usize> {
-        self.optional_size(field)?.ok_or_else(|| self.error(field, "is missing"))
+        self.optional_size(field)?
+            .ok_or_else(|| self.error(field, "is missing"))
     }
 
     fn optional_number(&mut self, field: &str) -> Result<Option<f64>> {
@@ -295,16 +305,15 @@ impl Fields<'_> {
     }
 
     fn number(&mut self, field: &str) -> Result<f64> {
-        self.optional_number(field)?.ok_or_else(|| self.error(field, "is missing"))
+        self.optional_number(field)?
+            .ok_or_else(|| self.error(field, "is missing"))
     }
 
     fn refuse_unless(&mut self, field: &str, expected: &Value) -> Result<()> {
         match self.take(field) {
             None | Some(Value::Null) => Ok(()),
             Some(found) if found == *expected => Ok(()),
-            Some(found) => {
-                Err(self.error(field, &format!("{found} is not implemented; expected {expected}")))
-            }
+            Some(found) => Err(self.error(field, &format!("{found} is not implemented; expected {expected}"))),
         }
     }
 

@@ -12,7 +12,10 @@ use crate::error::{ModelError, Result};
 /// The name is unknown, or its backend is not compiled into this binary.
 pub fn device(name: &str) -> Result<Device> {
     let refuse = |reason: &str| {
-        Err(ModelError::Device { name: name.to_owned(), reason: reason.to_owned() })
+        Err(ModelError::Device {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        })
     };
     match name {
         "flex" => Ok(Device::flex()),

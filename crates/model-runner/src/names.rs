@@ -42,7 +42,10 @@ impl HookName {
     /// The stream leaving a block.
     #[must_use]
     pub fn resid_post(layer: usize) -> Self {
-        Self { layer, point: Point::ResidPost }
+        Self {
+            layer,
+            point: Point::ResidPost,
+        }
     }
 
     /// Reads `blocks.12.hook_resid_post`, or the short form `resid_post.12`.
@@ -50,15 +53,24 @@ impl HookName {
     /// # Errors
     /// The name is no hook point, or its layer does not exist.
     pub fn parse(name: &str, layers: usize) -> Result<Self> {
-        let unknown = || ModelError::UnknownHook { name: name.to_owned(), layers };
+        let unknown = || ModelError::UnknownHook {
+            name: name.to_owned(),
+            layers,
+        };
         let (layer, point) = if let Some(rest) = name.strip_prefix("blocks.") {
             rest.split_once('.').ok_or_else(unknown)?
         } else {
             let (point, layer) = name.rsplit_once('.').ok_or_else(unknown)?;
             (layer, point)
         };
-        let layer = layer.parse::<usize>().ok().filter(|&l| l < layers).ok_or_else(unknown)?;
-        let found = Point::ALL.iter().find(|(_, long, short)| point == *long || point == *short);
+        let layer = layer
+            .parse::<usize>()
+            .ok()
+            .filter(|&l| l < layers)
+            .ok_or_else(unknown)?;
+        let found = Point::ALL
+            .iter()
+            .find(|(_, long, short)| point == *long || point == *short);
         let &(point, ..) = found.ok_or_else(unknown)?;
         Ok(Self { layer, point })
     }
@@ -66,7 +78,10 @@ impl HookName {
 
 impl fmt::Display for HookName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Point::ALL.iter().find(|(p, ..)| *p == self.point).map_or("", |(_, long, _)| long);
+        let name = Point::ALL
+            .iter()
+            .find(|(p, ..)| *p == self.point)
+            .map_or("", |(_, long, _)| long);
         write!(f, "blocks.{}.{name}", self.layer)
     }
 }
@@ -82,7 +97,13 @@ mod tests {
             assert_eq!(HookName::parse(&hook.to_string(), 4).unwrap(), hook);
         }
         assert_eq!(HookName::parse("resid_post.2", 4).unwrap(), HookName::resid_post(2));
-        for bad in ["blocks.4.hook_resid_post", "blocks.1.hook_z", "resid_post", "blocks..hook_mlp_out", ""] {
+        for bad in [
+            "blocks.4.hook_resid_post",
+            "blocks.1.hook_z",
+            "resid_post",
+            "blocks..hook_mlp_out",
+            "",
+        ] {
             assert!(HookName::parse(bad, 4).is_err(), "{bad}");
         }
     }

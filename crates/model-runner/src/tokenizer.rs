@@ -21,7 +21,10 @@ impl Tokenizer {
     /// The file is missing or no tokenizer, or `bos` is not one of its tokens.
     pub fn open(folder: &Path, bos: Option<u32>) -> Result<Self> {
         let file = folder.join("tokenizer.json");
-        let refuse = |reason: String| ModelError::Tokenizer { file: file.clone(), reason };
+        let refuse = |reason: String| ModelError::Tokenizer {
+            file: file.clone(),
+            reason,
+        };
         let bytes = fs_err::read(&file).map_err(|e| refuse(e.to_string()))?;
         let mut inner = HfTokenizer::from_bytes(&bytes).map_err(|e| refuse(e.to_string()))?;
         // A file may ask for padding or truncation; prompts of a benchmark must get neither.
@@ -41,7 +44,10 @@ impl Tokenizer {
     /// The tokenizer refuses the text.
     pub fn encode_with_special(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode(text, true);
-        Ok(encoding.map_err(|e| ModelError::Run(format!("encoding text: {e}")))?.get_ids().to_vec())
+        Ok(encoding
+            .map_err(|e| ModelError::Run(format!("encoding text: {e}")))?
+            .get_ids()
+            .to_vec())
     }
 
     /// Text of `ids`, special tokens left out.
@@ -49,7 +55,9 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer's decoder fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.inner.decode(ids, true).map_err(|e| ModelError::Run(format!("decoding ids: {e}")))
+        self.inner
+            .decode(ids, true)
+            .map_err(|e| ModelError::Run(format!("decoding ids: {e}")))
     }
 
     /// The id of a token as it stands in the vocabulary.

@@ -65,7 +65,12 @@ impl Transformer {
         let config = ModelConfig::read(&folder.join("config.json"))?;
         let weights = Weights::open(folder, &config)?;
         let rope = RopeTable::new(MAX_POSITIONS, config.head_dim, config.rope_theta);
-        Ok(Self { folder: folder.to_owned(), config, weights, rope })
+        Ok(Self {
+            folder: folder.to_owned(),
+            config,
+            weights,
+            rope,
+        })
     }
 
     /// The architecture.
@@ -105,7 +110,9 @@ impl Transformer {
     /// A tensor cannot be read.
     pub fn warm(&self, layers: Range<usize>) -> Result<()> {
         use rayon::prelude::*;
-        layers.into_par_iter().try_for_each(|layer| self.weights.layer(&self.config, layer).map(|_| ()))
+        layers
+            .into_par_iter()
+            .try_for_each(|layer| self.weights.layer(&self.config, layer).map(|_| ()))
     }
 
     /// Runs layers over a chunk of prompts that share a prefix.
@@ -157,7 +164,16 @@ impl Transformer {
             len: past.map_or(0, PrefixCache::len) + ids.len(),
             layers: Vec::with_capacity(layers),
         };
-        self.run_with(x, 1, 0..layers, past, Keep::All, Threads::Pool, None, Some(&mut cache.layers))?;
+        self.run_with(
+            x,
+            1,
+            0..layers,
+            past,
+            Keep::All,
+            Threads::Pool,
+            None,
+            Some(&mut cache.layers),
+        )?;
         Ok(cache)
     }
 
@@ -205,7 +221,10 @@ impl Transformer {
         }
         if layers.is_empty() && keep == Keep::Last {
             let d = self.config.hidden_size;
-            x = x.chunks_exact(seq * d).flat_map(|prompt| prompt[(seq - 1) * d..].to_vec()).collect();
+            x = x
+                .chunks_exact(seq * d)
+                .flat_map(|prompt| prompt[(seq - 1) * d..].to_vec())
+                .collect();
         }
         Ok(x)
     }
@@ -214,18 +233,32 @@ impl Transformer {
         let d = self.config.hidden_size;
         let refuse = |reason: String| Err(ModelError::Run(reason));
         if layers.start > layers.end || layers.end > self.config.layers {
-            return refuse(format!("layers {layers:?} of a model with {} layers", self.config.layers));
+            return refuse(format!(
+                "layers {layers:?} of a model with {} layers",
+                self.config.layers
+            ));
         }
         if batch == 0 || x.is_empty() || !x.len().is_multiple_of(batch * d) {
-            return refuse(format!("a stream of {} values is no {batch} prompts of width {d}", x.len()));
+            return refuse(format!(
+                "a stream of {} values is no {batch} prompts of width {d}",
+                x.len()
+            ));
         }
         let seq = x.len() / (batch * d);
         let past = prefix.map_or(0, PrefixCache::len);
         if past + seq > self.rope.len() {
-            return refuse(format!("prompts of {} tokens; at most {} are supported", past + seq, self.rope.len()));
+            return refuse(format!(
+                "prompts of {} tokens; at most {} are supported",
+                past + seq,
+                self.rope.len()
+            ));
         }
         if prefix.is_some_and(|p| p.layers() < layers.end) {
-            return refuse(format!("the prefix holds {} layers, the run needs {}", prefix.map_or(0, PrefixCache::layers), layers.end));
+            return refuse(format!(
+                "the prefix holds {} layers, the run needs {}",
+                prefix.map_or(0, PrefixCache::layers),
+                layers.end
+            ));
         }
         Ok(seq)
     }
@@ -234,7 +267,13 @@ impl Transformer {
     #[must_use]
     pub fn final_norm(&self, x: &[f32]) -> Vec<f32> {
         let mut normed = vec![0.0; x.len()];
-        math::rms_norm(x, self.weights.final_norm(), self.config.rms_eps as f32, &mut normed, false);
+        math::rms_norm(
+            x,
+            self.weights.final_norm(),
+            self.config.rms_eps as f32,
+            &mut normed,
+            false,
+        );
         normed
     }
 
@@ -244,7 +283,10 @@ impl Transformer {
     /// An id is outside the vocabulary.
     pub fn unembedding(&self, tokens: &[u32]) -> Result<Unembedding> {
         let rows = self.weights.embedding_rows(&self.config, tokens)?;
-        Ok(Unembedding { rows, tokens: tokens.len() })
+        Ok(Unembedding {
+            rows,
+            tokens: tokens.len(),
+        })
     }
 
     /// Logits of chosen tokens from the stream after the last layer.

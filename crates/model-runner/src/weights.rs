@@ -92,7 +92,11 @@ impl Weights {
         }
         let final_norm = plus_one(checkpoint.get(FINAL_NORM)?.to_f32()?);
         let layers = (0..config.layers).map(|_| OnceLock::new()).collect();
-        Ok(Self { checkpoint, layers, final_norm })
+        Ok(Self {
+            checkpoint,
+            layers,
+            final_norm,
+        })
     }
 
     pub(crate) fn final_norm(&self) -> &[f32] {
@@ -110,9 +114,7 @@ impl Weights {
     }
 
     fn read_layer(&self, config: &ModelConfig, layer: usize) -> Result<LayerWeights> {
-        let get = |part: &str| -> Result<Vec<f32>> {
-            Ok(self.checkpoint.get(&layer_tensor(layer, part))?.to_f32()?)
-        };
+        let get = |part: &str| -> Result<Vec<f32>> { Ok(self.checkpoint.get(&layer_tensor(layer, part))?.to_f32()?) };
         let d = config.hidden_size;
         let inner = config.intermediate_size;
         let kv = config.kv_heads * config.head_dim;

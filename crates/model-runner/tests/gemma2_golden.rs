@@ -23,7 +23,14 @@ fn golden() -> Checkpoint {
 }
 
 fn ids() -> Vec<u32> {
-    golden().get("input_ids").unwrap().to_i64().unwrap().iter().map(|&id| id as u32).collect()
+    golden()
+        .get("input_ids")
+        .unwrap()
+        .to_i64()
+        .unwrap()
+        .iter()
+        .map(|&id| id as u32)
+        .collect()
 }
 
 #[track_caller]
@@ -69,7 +76,10 @@ fn the_plain_engine_gives_the_reference_gradients() {
     let negatives = golden.get("metric.neg_tokens").unwrap().to_i64().unwrap();
     let metrics: Vec<LetterMetric> = positive
         .iter()
-        .map(|&p| LetterMetric { positive: p as u32, negatives: negatives.iter().map(|&n| n as u32).collect() })
+        .map(|&p| LetterMetric {
+            positive: p as u32,
+            negatives: negatives.iter().map(|&n| n as u32).collect(),
+        })
         .collect();
     let (values, gradients) = metric_gradient(&model, &ids(), &metrics, &[1, 2]).unwrap();
     close("metric.value", &values, TOLERANCE);
@@ -83,7 +93,9 @@ fn any_split_into_prefix_and_layer_ranges_equals_the_full_run() {
     let ids = ids();
     let (first, second) = ids.split_at(24);
     for prompt in [first, second] {
-        let full = model.run(model.embed(prompt).unwrap(), 1, 0..4, None, Keep::All).unwrap();
+        let full = model
+            .run(model.embed(prompt).unwrap(), 1, 0..4, None, Keep::All)
+            .unwrap();
         for split in [1, 7, 13, 18, 23] {
             let prefix = model.prefix(&prompt[..split], 4, None).unwrap();
             assert_eq!((prefix.len(), prefix.layers()), (split, 4));
@@ -100,7 +112,9 @@ fn any_split_into_prefix_and_layer_ranges_equals_the_full_run() {
                 continue;
             }
             let longer = model.prefix(&prompt[split..23], 4, Some(&prefix)).unwrap();
-            let last = model.run(model.embed(&prompt[23..]).unwrap(), 1, 0..4, Some(&longer), Keep::All).unwrap();
+            let last = model
+                .run(model.embed(&prompt[23..]).unwrap(), 1, 0..4, Some(&longer), Keep::All)
+                .unwrap();
             same(&last, &full[23 * 64..], 1e-5);
         }
     }
@@ -111,16 +125,30 @@ fn batch_size_and_order_change_nothing() {
     let model = Transformer::open(&folder()).unwrap();
     let ids = ids();
     let prefix = model.prefix(&ids[..18], 4, None).unwrap();
-    let tails: Vec<Vec<u32>> = (0..9).map(|i| (0..6).map(|j| (i * 37 + j * 11 + 5) % 1000).collect()).collect();
+    let tails: Vec<Vec<u32>> = (0..9)
+        .map(|i| (0..6).map(|j| (i * 37 + j * 11 + 5) % 1000).collect())
+        .collect();
     let run = |order: &[usize]| {
         let tokens: Vec<u32> = order.iter().flat_map(|&i| tails[i].clone()).collect();
-        model.run(model.embed(&tokens).unwrap(), order.len(), 0..4, Some(&prefix), Keep::Last).unwrap()
+        model
+            .run(
+                model.embed(&tokens).unwrap(),
+                order.len(),
+                0..4,
+                Some(&prefix),
+                Keep::Last,
+            )
+            .unwrap()
     };
     let together = run(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
     let reversed = run(&[8, 7, 6, 5, 4, 3, 2, 1, 0]);
     for i in 0..9 {
         same(&run(&[i]), &together[i * 64..(i + 1) * 64], 1e-5);
-        same(&reversed[(8 - i) * 64..(9 - i) * 64], &together[i * 64..(i + 1) * 64], 1e-5);
+        same(
+            &reversed[(8 - i) * 64..(9 - i) * 64],
+            &together[i * 64..(i + 1) * 64],
+            1e-5,
+        );
     }
 }
 
@@ -141,7 +169,12 @@ fn the_tokenizer_equals_the_reference() {
     let tokenizer = Tokenizer::open(&folder(), Some(2)).unwrap();
     let golden: serde_json::Value = checkpoint::read_json_value(&folder().join("tokenizer_golden.json")).unwrap();
     let list = |value: &serde_json::Value| -> Vec<u32> {
-        value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_u64().unwrap() as u32)
+            .collect()
     };
     let cases = golden["cases"].as_array().unwrap();
     assert!(cases.len() > 5);

@@ -10,10 +10,7 @@ pub(crate) fn render(table: &Table) -> String {
         .iter()
         .map(|row| row.iter().map(Cell::checked).collect())
         .collect();
-    let is_estimate = |i: usize| {
-        rows.iter()
-            .any(|row| matches!(row[i], Cell::Estimate { .. }))
-    };
+    let is_estimate = |i: usize| rows.iter().any(|row| matches!(row[i], Cell::Estimate { .. }));
     let wide: Vec<bool> = (0..table.columns().len()).map(is_estimate).collect();
 
     let mut out = String::new();

@@ -59,19 +59,12 @@ impl fmt::Display for Format {
 /// `# title` line.
 #[must_use]
 pub fn render(tables: &[Table], format: Format, options: TermOptions) -> String {
-    let each =
-        |one: &dyn Fn(&Table) -> String| tables.iter().map(one).collect::<Vec<_>>().join("\n");
+    let each = |one: &dyn Fn(&Table) -> String| tables.iter().map(one).collect::<Vec<_>>().join("\n");
     match format {
         Format::Term => each(&|table| term::render(table, options)),
         Format::Md => each(&markdown::render),
         Format::Csv if tables.len() == 1 => csv::render(&tables[0]),
-        Format::Csv => each(&|table| {
-            format!(
-                "# {}\n{}",
-                table.title.replace('\n', " "),
-                csv::render(table)
-            )
-        }),
+        Format::Csv => each(&|table| format!("# {}\n{}", table.title.replace('\n', " "), csv::render(table))),
         Format::Latex => each(&latex::render),
         Format::Json => json::render(tables),
     }

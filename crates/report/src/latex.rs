@@ -24,14 +24,9 @@ pub(crate) fn render(table: &Table) -> String {
     } else {
         format!("{title}. {}", escape(&table.caption))
     };
-    let mut out = format!(
-        "% needs \\usepackage{{booktabs}}\n\\begin{{table}}[htbp]\n\\centering\n\\caption{{{caption}}}\n"
-    );
-    let _ = write!(
-        out,
-        "\\begin{{tabular}}{{{}}}\n\\toprule\n",
-        sides.collect::<String>()
-    );
+    let mut out =
+        format!("% needs \\usepackage{{booktabs}}\n\\begin{{table}}[htbp]\n\\centering\n\\caption{{{caption}}}\n");
+    let _ = write!(out, "\\begin{{tabular}}{{{}}}\n\\toprule\n", sides.collect::<String>());
     out += &line(&mut table.columns().iter().map(|column| column.name.as_str()));
     out += "\\midrule\n";
     for row in &plain.rows {

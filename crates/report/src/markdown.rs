@@ -7,11 +7,7 @@ use crate::table::{Align, Table};
 
 pub(crate) fn render(table: &Table) -> String {
     let plain = Plain::of(table);
-    let head: Vec<String> = table
-        .columns()
-        .iter()
-        .map(|column| escape(&column.name))
-        .collect();
+    let head: Vec<String> = table.columns().iter().map(|column| escape(&column.name)).collect();
     let rows: Vec<Vec<String>> = plain
         .rows
         .iter()
@@ -24,9 +20,7 @@ pub(crate) fn render(table: &Table) -> String {
             .map(|c| c.chars().count())
             .max()
     };
-    let widths: Vec<usize> = (0..head.len())
-        .map(|i| width(i).unwrap_or(0).max(3))
-        .collect();
+    let widths: Vec<usize> = (0..head.len()).map(|i| width(i).unwrap_or(0).max(3)).collect();
     let line = |cells: &[String]| {
         let cells = cells.iter().enumerate().map(|(i, cell)| {
             let pad = " ".repeat(widths[i] - cell.chars().count());

@@ -49,15 +49,9 @@ mod tests {
 
     #[test]
     fn intervals_may_be_open() {
-        assert_eq!(
-            with_interval(0.81, Some(0.76), Some(0.86), 2),
-            "0.81 [0.76, 0.86]"
-        );
+        assert_eq!(with_interval(0.81, Some(0.76), Some(0.86), 2), "0.81 [0.76, 0.86]");
         assert_eq!(with_interval(0.81, None, None, 2), "0.81");
-        assert_eq!(
-            with_interval(0.81, Some(0.76), None, 2),
-            "0.81 [0.76, \u{2013}]"
-        );
+        assert_eq!(with_interval(0.81, Some(0.76), None, 2), "0.81 [0.76, \u{2013}]");
     }
 
     #[test]

@@ -35,18 +35,10 @@ impl Plain {
         let word = |cell: &Cell| match cell {
             Cell::Text(text) => text.clone(),
             Cell::Number { value, digits } => number::fixed(*value, *digits),
-            Cell::Estimate {
-                value,
-                lo,
-                hi,
-                digits,
-            } => number::with_interval(*value, *lo, *hi, *digits),
+            Cell::Estimate { value, lo, hi, digits } => number::with_interval(*value, *lo, *hi, *digits),
             Cell::Missing(reason) => mark(reason),
         };
-        let help = table
-            .columns()
-            .iter()
-            .filter(|column| !column.help.is_empty());
+        let help = table.columns().iter().filter(|column| !column.help.is_empty());
         let mut notes: Vec<String> = reasons
             .iter()
             .map(|reason| format!("{}: {reason}", mark(reason)))
@@ -54,10 +46,7 @@ impl Plain {
         notes.extend(help.map(|column| format!("{}: {}", column.name, column.help)));
         notes.extend(table.notes.iter().cloned());
         Self {
-            rows: rows
-                .iter()
-                .map(|row| row.iter().map(word).collect())
-                .collect(),
+            rows: rows.iter().map(|row| row.iter().map(word).collect()).collect(),
             notes,
         }
     }

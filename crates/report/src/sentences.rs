@@ -74,27 +74,16 @@ pub fn conclude(conclusion: &Conclusion) -> Vec<String> {
     let measure = capital(&conclusion.measure);
     match (&conclusion.best_sae, names.is_empty()) {
         (Some(sae), false) => {
-            sentences.push(format!(
-                "{measure}: {}; best SAE arm {}.",
-                names.join(", "),
-                named(sae)
-            ));
+            sentences.push(format!("{measure}: {}; best SAE arm {}.", names.join(", "), named(sae)));
         }
         (Some(sae), true) => sentences.push(format!("{measure}: best SAE arm {}.", named(sae))),
         (None, false) => sentences.push(format!("{measure}: {}.", names.join(", "))),
         (None, true) => return vec![format!("{measure}: nothing was measured.")],
     }
-    if let (Some(gap), Some(sae), Some(reference)) = (
-        &conclusion.gap,
-        &conclusion.best_sae,
-        conclusion.references.first(),
-    ) {
-        sentences.push(gap_sentence(
-            gap,
-            &sae.name,
-            &reference.name,
-            conclusion.alpha,
-        ));
+    if let (Some(gap), Some(sae), Some(reference)) =
+        (&conclusion.gap, &conclusion.best_sae, conclusion.references.first())
+    {
+        sentences.push(gap_sentence(gap, &sae.name, &reference.name, conclusion.alpha));
         if !conclusion.parts.is_empty() {
             let parts: Vec<String> = conclusion.parts.iter().map(named).collect();
             sentences.push(format!("The gap divides into {}.", parts.join(", ")));
@@ -105,10 +94,7 @@ pub fn conclude(conclusion: &Conclusion) -> Vec<String> {
 
 fn gap_sentence(gap: &Gap, sae: &str, reference: &str, alpha: f64) -> String {
     let size = estimate(gap.value, gap.lo, gap.hi, 2);
-    let p = gap
-        .p
-        .map(|p| format!(", {}", p_value(p)))
-        .unwrap_or_default();
+    let p = gap.p.map(|p| format!(", {}", p_value(p))).unwrap_or_default();
     let clear = match (gap.p, gap.lo, gap.hi) {
         (Some(p), _, _) => p < alpha,
         (None, Some(lo), Some(hi)) => lo > 0.0 || hi < 0.0,
@@ -123,16 +109,12 @@ fn gap_sentence(gap: &Gap, sae: &str, reference: &str, alpha: f64) -> String {
 }
 
 fn named(named: &Named) -> String {
-    format!(
-        "`{}` {}",
-        named.name,
-        estimate(named.value, named.lo, named.hi, 2)
-    )
+    format!("`{}` {}", named.name, estimate(named.value, named.lo, named.hi, 2))
 }
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -187,12 +187,7 @@ impl Cell {
     #[must_use]
     pub fn estimate(estimate: Option<&Estimate>, digits: usize, otherwise: &str) -> Self {
         match estimate {
-            Some(&Estimate { value, lo, hi, .. }) => Self::Estimate {
-                value,
-                lo,
-                hi,
-                digits,
-            },
+            Some(&Estimate { value, lo, hi, .. }) => Self::Estimate { value, lo, hi, digits },
             None => Self::Missing(otherwise.to_owned()),
         }
     }
@@ -203,12 +198,7 @@ impl Cell {
             Self::Number { value, .. } | Self::Estimate { value, .. } if !value.is_finite() => {
                 Self::Missing("not a finite number".to_owned())
             }
-            Self::Estimate {
-                value,
-                lo,
-                hi,
-                digits,
-            } => {
+            Self::Estimate { value, lo, hi, digits } => {
                 let finite = |end: &Option<f64>| end.filter(|x| x.is_finite());
                 Self::Estimate {
                     value: *value,

@@ -117,11 +117,7 @@ pub fn cluster_bootstrap<const G: usize, const K: usize, const M: usize>(
         .collect();
     let metrics = array::from_fn(|metric| {
         let values: Vec<f64> = observed.iter().map(|row| row[metric]).collect();
-        summarise(
-            &values,
-            replicates.iter().map(|r| r.map(|r| r[metric])),
-            config,
-        )
+        summarise(&values, replicates.iter().map(|r| r.map(|r| r[metric])), config)
     });
     Ok(ClusterBootstrap {
         letters: observed,

@@ -122,10 +122,7 @@ mod tests {
     fn t_quantiles_match_scipy() {
         for (freedom, level, expected) in T_GOLDEN {
             let found = t_quantile(freedom, level);
-            assert!(
-                (found - expected).abs() < 1e-8 * expected,
-                "{freedom} {level}: {found}"
-            );
+            assert!((found - expected).abs() < 1e-8 * expected, "{freedom} {level}: {found}");
         }
     }
 
@@ -149,15 +146,9 @@ mod tests {
     fn undefined_is_an_error() {
         assert_eq!(
             letter_t(&[1.0, 2.0], 0.95),
-            Err(StatsError::TooFewLetters {
-                found: 2,
-                needed: 3
-            })
+            Err(StatsError::TooFewLetters { found: 2, needed: 3 })
         );
-        assert_eq!(
-            letter_t(&[0.3; 5], 0.95),
-            Err(StatsError::ZeroVariance { value: 0.3 })
-        );
+        assert_eq!(letter_t(&[0.3; 5], 0.95), Err(StatsError::ZeroVariance { value: 0.3 }));
         assert!(matches!(
             letter_t(&[1.0, 2.0, 3.0], 1.0),
             Err(StatsError::InvalidLevel { .. })

@@ -33,8 +33,7 @@ mod sign_flip;
 mod summary;
 
 pub use bootstrap::{
-    BootstrapConfig, ClusterBootstrap, DEFAULT_REPLICATES, LetterRows, MetricBootstrap,
-    cluster_bootstrap,
+    BootstrapConfig, ClusterBootstrap, DEFAULT_REPLICATES, LetterRows, MetricBootstrap, cluster_bootstrap,
 };
 pub use error::StatsError;
 pub use interval::{DEFAULT_LEVEL, Interval, IntervalMethod, MIN_LETTERS, letter_t};

@@ -80,9 +80,7 @@ pub fn max_t(differences: &[Vec<f64>], draws: usize, seed: u64) -> Result<Vec<f6
         }
     };
     let mut signs = vec![0_u64; letters.div_ceil(64)];
-    let observed: Vec<f64> = (0..squares.len())
-        .map(|test| statistic(test, &signs))
-        .collect();
+    let observed: Vec<f64> = (0..squares.len()).map(|test| statistic(test, &signs)).collect();
     let mut order: Vec<usize> = (0..squares.len()).collect();
     order.sort_by(|&a, &b| observed[b].total_cmp(&observed[a]));
 
@@ -113,24 +111,12 @@ mod tests {
     #[test]
     fn benjamini_hochberg_matches_scipy() {
         let p = [0.01, 0.04, 0.03, 0.005, 0.55, 0.04, 1.0];
-        for (found, expected) in benjamini_hochberg(&p)
-            .expect("defined")
-            .iter()
-            .zip(BH_GOLDEN)
-        {
+        for (found, expected) in benjamini_hochberg(&p).expect("defined").iter().zip(BH_GOLDEN) {
             assert!((found - expected).abs() < 1e-15, "{found} {expected}");
         }
     }
 
-    const BH_GOLDEN: [f64; 7] = [
-        0.035,
-        0.056,
-        0.056,
-        0.035,
-        0.641_666_666_666_666_7,
-        0.056,
-        1.0,
-    ];
+    const BH_GOLDEN: [f64; 7] = [0.035, 0.056, 0.056, 0.035, 0.641_666_666_666_666_7, 0.056, 1.0];
 
     #[test]
     fn refuses_what_is_not_a_probability() {
@@ -157,9 +143,6 @@ mod tests {
     #[test]
     fn strong_effect_survives_and_order_is_kept() {
         let p = max_t(&[wave(0.0, 3), wave(1.0, 1), wave(0.1, 6)], 4_000, 5).expect("defined");
-        assert!(
-            p[1] < 0.001 && p[1] <= p[2] && p[2] <= p[0] && p[0] > 0.3,
-            "{p:?}"
-        );
+        assert!(p[1] < 0.001 && p[1] <= p[2] && p[2] <= p[0] && p[0] > 0.3, "{p:?}");
     }
 }

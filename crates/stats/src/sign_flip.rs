@@ -119,10 +119,7 @@ mod tests {
         let result = sign_flip(&[1.0, 2.0, 3.0], 1, 0).expect("defined");
         assert_eq!((result.p, result.draws, result.exact), (0.25, 8, true));
         // |1 + 2 - 3| = 0: every pattern is at least as extreme.
-        assert_eq!(
-            sign_flip(&[1.0, 2.0, -3.0], 1, 0).map(|flip| flip.p),
-            Ok(1.0)
-        );
+        assert_eq!(sign_flip(&[1.0, 2.0, -3.0], 1, 0).map(|flip| flip.p), Ok(1.0));
         assert_eq!(sign_flip(&[0.0; 5], 1, 0).map(|flip| flip.p), Ok(1.0));
     }
 
@@ -130,9 +127,7 @@ mod tests {
     /// `SciPy` 1.17.1.
     #[test]
     fn exact_matches_scipy() {
-        let differences = [
-            0.12, -0.03, 0.07, 0.20, -0.01, 0.05, 0.11, -0.06, 0.02, 0.09,
-        ];
+        let differences = [0.12, -0.03, 0.07, 0.20, -0.01, 0.05, 0.11, -0.06, 0.02, 0.09];
         let result = sign_flip(&differences, 1, 0).expect("defined");
         assert!((result.p - SCIPY_P).abs() < 1e-12, "{}", result.p);
     }
@@ -148,11 +143,7 @@ mod tests {
         let sampled = sign_flip(&many, 40_000, 3).expect("defined");
         assert!(!sampled.exact);
         // Four standard errors of a share near one half.
-        assert!(
-            (sampled.p - exact).abs() < 4.0 * 0.5 / 200.0,
-            "{} {exact}",
-            sampled.p
-        );
+        assert!((sampled.p - exact).abs() < 4.0 * 0.5 / 200.0, "{} {exact}", sampled.p);
     }
 
     #[test]

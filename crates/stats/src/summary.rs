@@ -75,11 +75,7 @@ pub(crate) fn sd_unchecked(values: &[f64], mean: f64) -> f64 {
         largest = largest.max(value.abs());
     }
     let sd = (squares / (values.len() - 1) as f64).sqrt();
-    if sd <= RELATIVE_ZERO * largest {
-        0.0
-    } else {
-        sd
-    }
+    if sd <= RELATIVE_ZERO * largest { 0.0 } else { sd }
 }
 
 #[cfg(test)]
@@ -101,10 +97,7 @@ mod tests {
     fn undefined_is_an_error() {
         assert_eq!(mean(&[]), Err(StatsError::Empty));
         assert_eq!(sd(&[1.0]), Err(StatsError::Empty));
-        assert_eq!(
-            quantile(&[1.0], 1.5),
-            Err(StatsError::InvalidLevel { level: 1.5 })
-        );
+        assert_eq!(quantile(&[1.0], 1.5), Err(StatsError::InvalidLevel { level: 1.5 }));
         assert!(matches!(
             mean(&[0.0, f64::NAN]),
             Err(StatsError::NonFinite { position: 1, .. })

@@ -3,8 +3,7 @@
 use rand::{Rng, RngExt};
 use rayon::ThreadPoolBuilder;
 use stats::{
-    BootstrapConfig, ClusterBootstrap, LetterRows, MetricBootstrap, StatsError, cluster_bootstrap,
-    letter_t, seed,
+    BootstrapConfig, ClusterBootstrap, LetterRows, MetricBootstrap, StatsError, cluster_bootstrap, letter_t, seed,
 };
 
 type Letters = Vec<LetterRows<2, 2>>;
@@ -23,10 +22,7 @@ fn letters(count: usize, rows: usize) -> Letters {
             let share: f64 = rng.random_range(0.3..0.9);
             let damage: f64 = rng.random_range(0.0..0.3);
             LetterRows {
-                groups: [
-                    ratio_rows(share, rows, &mut rng),
-                    ratio_rows(damage, rows, &mut rng),
-                ],
+                groups: [ratio_rows(share, rows, &mut rng), ratio_rows(damage, rows, &mut rng)],
             }
         })
         .collect()
@@ -128,10 +124,7 @@ fn shift_and_scale_move_the_interval_with_the_data() {
 #[test]
 fn a_metric_without_variance_fails_alone() {
     let result = run(&letters(8, 30));
-    assert_eq!(
-        result.metrics[3],
-        Err(StatsError::ZeroVariance { value: 1.0 })
-    );
+    assert_eq!(result.metrics[3], Err(StatsError::ZeroVariance { value: 1.0 }));
     assert!(result.metrics[2].is_ok());
 }
 
@@ -145,18 +138,11 @@ fn undefined_letters_and_replicates() {
         }
     };
     let mut panel: Vec<_> = (0..6).map(|i| letter(f64::from(i) / 6.0, 0, 10)).collect();
-    assert!(
-        cluster_bootstrap(&panel, ratio, &CONFIG)
-            .expect("defined")
-            .metrics[0]
-            .is_ok()
-    );
+    assert!(cluster_bootstrap(&panel, ratio, &CONFIG).expect("defined").metrics[0].is_ok());
     // Three of four rows without denominator: a drawn letter misses all of them with chance .32.
     panel.push(letter(0.5, 3, 4));
     let few = cluster_bootstrap(&panel, ratio, &CONFIG).expect("defined");
-    assert!(
-        matches!(few.metrics[0], Err(StatsError::TooManyUndefined { undefined, .. }) if undefined > 200)
-    );
+    assert!(matches!(few.metrics[0], Err(StatsError::TooManyUndefined { undefined, .. }) if undefined > 200));
     panel.push(letter(0.5, 4, 4));
     assert_eq!(
         cluster_bootstrap(&panel, ratio, &CONFIG).expect_err("undefined"),
@@ -165,10 +151,7 @@ fn undefined_letters_and_replicates() {
     panel.push(letter(0.5, 0, 0));
     assert_eq!(
         cluster_bootstrap(&panel, ratio, &CONFIG).expect_err("undefined"),
-        StatsError::EmptyGroup {
-            letter: 8,
-            group: 0
-        }
+        StatsError::EmptyGroup { letter: 8, group: 0 }
     );
 }
 

@@ -58,8 +58,7 @@ fn coverage(letter_sd: f64) -> Coverage {
             replicates: 400,
             seed: rng.next_u64(),
         };
-        let result = cluster_bootstrap(&letters, |[sums]| Some([sums[0] / sums[1]]), &config)
-            .expect("defined");
+        let result = cluster_bootstrap(&letters, |[sums]| Some([sums[0] / sums[1]]), &config).expect("defined");
         let metric = result.metrics[0].as_ref().expect("defined");
         hits[0] += u32::from(metric.letter_t.contains(TRUTH));
         hits[1] += u32::from(metric.bootstrap_t.contains(TRUTH));

@@ -65,9 +65,7 @@ impl AtomicFile {
         let temp = temp
             .into_inner()
             .map_err(|e| StoreError::io("write", &target)(e.into_error()))?;
-        temp.as_file()
-            .sync_all()
-            .map_err(StoreError::io("write", &target))?;
+        temp.as_file().sync_all().map_err(StoreError::io("write", &target))?;
         temp.persist(&target)
             .map_err(|e| StoreError::io("write", &target)(e.error))?;
         sync_folder(folder_of(&target))
@@ -90,8 +88,7 @@ impl Write for AtomicFile {
 /// As [`AtomicFile::create`] and [`AtomicFile::commit`].
 pub fn write_atomic(target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut file = AtomicFile::create(target)?;
-    file.write_all(bytes)
-        .map_err(StoreError::io("write", target))?;
+    file.write_all(bytes).map_err(StoreError::io("write", target))?;
     file.commit()
 }
 
@@ -119,10 +116,7 @@ pub(crate) fn remove_abandoned(dir: &Path) -> Result<(), StoreError> {
         let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
             continue;
         };
-        let pid = pid
-            .split('-')
-            .next()
-            .and_then(|pid| pid.parse::<u32>().ok());
+        let pid = pid.split('-').next().and_then(|pid| pid.parse::<u32>().ok());
         let age = entry
             .metadata()
             .and_then(|m| m.modified())
@@ -140,6 +134,5 @@ pub(crate) fn remove_abandoned(dir: &Path) -> Result<(), StoreError> {
 /// is that of an earlier process (as in containers, where every main process has number 1).
 fn is_gone(pid: u32) -> bool {
     let processes = Path::new("/proc");
-    pid == std::process::id()
-        || (processes.join("self").exists() && !processes.join(pid.to_string()).exists())
+    pid == std::process::id() || (processes.join("self").exists() && !processes.join(pid.to_string()).exists())
 }

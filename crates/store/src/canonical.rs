@@ -99,10 +99,7 @@ mod tests {
         let text = canonical_json(value).expect("JSON values have a form");
         assert_eq!(text, expect);
         let back: Value = serde_json::from_str(&text).expect("the form is JSON");
-        assert_eq!(
-            canonical_json(&back).expect("JSON values have a form"),
-            text
-        );
+        assert_eq!(canonical_json(&back).expect("JSON values have a form"), text);
     }
 
     #[test]

@@ -94,9 +94,7 @@ pub enum StoreError {
         record: String,
     },
     /// A setting is `null`.
-    #[error(
-        "setting `{name}` is null, or a number that is not finite\nhint: leave the setting out of the spec"
-    )]
+    #[error("setting `{name}` is null, or a number that is not finite\nhint: leave the setting out of the spec")]
     NullSetting {
         /// Name of the setting.
         name: String,
@@ -125,10 +123,6 @@ impl StoreError {
     /// For `map_err`: an [`StoreError::Io`] about `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 }

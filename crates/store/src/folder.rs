@@ -30,9 +30,7 @@ impl Store {
     /// The folder `dir`. Nothing is created: a folder that does not exist yet has no records.
     #[must_use]
     pub fn open(dir: &Path) -> Self {
-        Self {
-            dir: dir.to_owned(),
-        }
+        Self { dir: dir.to_owned() }
     }
 
     /// The folder.
@@ -114,10 +112,7 @@ impl Store {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn read(path: &Path) -> Result<Record, StoreError> {

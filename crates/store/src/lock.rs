@@ -50,11 +50,7 @@ impl Lock {
                 }
             }
         }
-        let text = format!(
-            "process {} since {}\n",
-            std::process::id(),
-            rfc3339(SystemTime::now())
-        );
+        let text = format!("process {} since {}\n", std::process::id(), rfc3339(SystemTime::now()));
         let signed = file
             .set_len(0)
             .and_then(|()| file.rewind())
@@ -67,9 +63,7 @@ impl Lock {
 /// Who holds the lock, as it signed; some systems do not let a locked file be read.
 fn holder(file: &mut fs_err::File) -> String {
     let mut text = String::new();
-    let read = file
-        .rewind()
-        .and_then(|()| file.take(200).read_to_string(&mut text));
+    let read = file.rewind().and_then(|()| file.take(200).read_to_string(&mut text));
     match (read, text.trim()) {
         (Ok(_), text) if !text.is_empty() => text.to_owned(),
         _ => "another process".to_owned(),

@@ -10,10 +10,7 @@ const LONGEST_PART: usize = 64;
 
 /// `{model}__{site}__{sae or directions}__{first digits of the key}`.
 pub(crate) fn stem(spec: &Spec, key: &Blake3) -> String {
-    let sae = spec
-        .sae
-        .as_ref()
-        .map_or("directions", |sae| sae.id.as_str());
+    let sae = spec.sae.as_ref().map_or("directions", |sae| sae.id.as_str());
     format!(
         "{}__{}__{}__{}",
         part(&spec.model.id),
@@ -49,8 +46,7 @@ fn part(text: &str) -> String {
 /// The digits of the key in the name of a record, if it is one.
 pub(crate) fn key_digits(file_name: &str) -> Option<&str> {
     let (_, digits) = file_name.strip_suffix(RECORD_ENDING)?.rsplit_once("__")?;
-    (digits.len() == Blake3::SHORT && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-        .then_some(digits)
+    (digits.len() == Blake3::SHORT && digits.bytes().all(|b| b.is_ascii_hexdigit())).then_some(digits)
 }
 
 #[cfg(test)]
@@ -78,10 +74,7 @@ mod tests {
 
     #[test]
     fn only_records_have_key_digits() {
-        assert_eq!(
-            key_digits("m__s__d__0123456789ab.json"),
-            Some("0123456789ab")
-        );
+        assert_eq!(key_digits("m__s__d__0123456789ab.json"), Some("0123456789ab"));
         assert_eq!(key_digits("m__s__d__0123456789ab.rows.csv.zst"), None);
         assert_eq!(key_digits("table.json"), None);
         assert_eq!(key_digits("a__b.json"), None);

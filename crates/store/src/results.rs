@@ -75,10 +75,7 @@ impl Results<'_> {
 
     /// Refuses numbers that JSON cannot hold.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let summary = self
-            .summary
-            .iter()
-            .map(|(name, e)| (format!("summary/{name}"), e));
+        let summary = self.summary.iter().map(|(name, e)| (format!("summary/{name}"), e));
         let letters = self.letters.iter().flat_map(|row| {
             row.values
                 .iter()
@@ -91,11 +88,7 @@ impl Results<'_> {
                     .map(move |(name, e)| (format!("tables/{table}/{i}/{name}"), e))
             })
         });
-        match summary
-            .chain(letters)
-            .chain(tables)
-            .find(|(_, e)| !e.is_sound())
-        {
+        match summary.chain(letters).chain(tables).find(|(_, e)| !e.is_sound()) {
             Some((name, e)) => Err(StoreError::UnsoundEstimate {
                 name,
                 value: e.value,

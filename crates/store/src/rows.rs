@@ -44,9 +44,7 @@ impl<T: Serialize> RowsWriter<T> {
         let file = AtomicFile::create(target)?;
         let out = HashedZstd::new(file).map_err(StoreError::io("write", target))?;
         Ok(Self {
-            csv: csv::WriterBuilder::new()
-                .buffer_capacity(BUFFER)
-                .from_writer(out),
+            csv: csv::WriterBuilder::new().buffer_capacity(BUFFER).from_writer(out),
             n: 0,
             row: PhantomData,
         })

@@ -23,9 +23,7 @@ impl<T: DeserializeOwned> RowsReader<T> {
         let (mut file, path) = open_verified(dir, rows)?;
         file.rewind().map_err(StoreError::io("read", &path))?;
         let decoder = Decoder::new(file).map_err(StoreError::io("read", &path))?;
-        let reader = csv::ReaderBuilder::new()
-            .buffer_capacity(1 << 16)
-            .from_reader(decoder);
+        let reader = csv::ReaderBuilder::new().buffer_capacity(1 << 16).from_reader(decoder);
         Ok(Self {
             rows: reader.into_deserialize(),
             path,

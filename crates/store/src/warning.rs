@@ -29,17 +29,9 @@ pub enum Warning {
         needed: f64,
     },
     /// Words that were asked for and could not be used.
-    DroppedWords {
-        dropped: u64,
-        total: u64,
-        reason: String,
-    },
+    DroppedWords { dropped: u64, total: u64, reason: String },
     /// Decoder rows are not of length one.
-    NonUnitDecoder {
-        sae: String,
-        min_norm: f64,
-        max_norm: f64,
-    },
+    NonUnitDecoder { sae: String, min_norm: f64, max_norm: f64 },
     /// Probes that do not read their letter well enough to be a reference.
     ProbeBelowF1 {
         letters: Vec<char>,
@@ -55,17 +47,9 @@ pub enum Warning {
     /// Latents that never fired.
     DeadLatents { sae: String, dead: u64, width: u64 },
     /// The number of active latents is not what the checkpoint says.
-    L0Mismatch {
-        sae: String,
-        declared: f64,
-        measured: f64,
-    },
+    L0Mismatch { sae: String, declared: f64, measured: f64 },
     /// The SAE was trained on another hook than the one it is used at.
-    HookMismatch {
-        sae: String,
-        trained: String,
-        used: String,
-    },
+    HookMismatch { sae: String, trained: String, used: String },
     /// An arm that changed nothing.
     NoOpEdit { arm: String },
     /// The answer tokens hold little of the model's probability.
@@ -115,19 +99,15 @@ impl Warning {
                 "replacing the whole vector at `{hook}` has an effect of {full_site_effect:.3}, below {needed:.3}: \
                  shares of it are not identifiable"
             ),
-            Self::DroppedWords {
-                dropped,
-                total,
-                reason,
-            } => format!("{dropped} of {total} words were dropped: {reason}"),
+            Self::DroppedWords { dropped, total, reason } => {
+                format!("{dropped} of {total} words were dropped: {reason}")
+            }
             Self::NonUnitDecoder {
                 sae,
                 min_norm,
                 max_norm,
             } => {
-                format!(
-                    "decoder rows of `{sae}` have lengths from {min_norm:.3} to {max_norm:.3} instead of 1"
-                )
+                format!("decoder rows of `{sae}` have lengths from {min_norm:.3} to {max_norm:.3} instead of 1")
             }
             Self::ProbeBelowF1 {
                 letters,
@@ -150,9 +130,7 @@ impl Warning {
                 )
             }
             Self::ModelFailsTask { accuracy, needed } => {
-                format!(
-                    "the model answers {accuracy:.3} of the prompts correctly; at least {needed:.3} is needed"
-                )
+                format!("the model answers {accuracy:.3} of the prompts correctly; at least {needed:.3} is needed")
             }
             Self::DeadLatents { sae, dead, width } => {
                 format!("{dead} of {width} latents of `{sae}` never fired")
@@ -169,9 +147,7 @@ impl Warning {
             }
             Self::NoOpEdit { arm } => format!("arm `{arm}` changed nothing"),
             Self::LowTokenMass { mass, needed } => {
-                format!(
-                    "the answer tokens hold {mass:.3} of the probability; at least {needed:.3} is expected"
-                )
+                format!("the answer tokens hold {mass:.3} of the probability; at least {needed:.3} is expected")
             }
             Self::DtypeBelowReference { dtype, reference } => {
                 format!("the forward pass ran in `{dtype}`; the reference uses `{reference}`")
@@ -184,48 +160,32 @@ impl Warning {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::LimitedRun { .. } => "run again without `--limit` before quoting these numbers",
-            Self::FewLetters { .. } => {
-                "use more letters or a longer word list; read the intervals, not the p values"
-            }
+            Self::FewLetters { .. } => "use more letters or a longer word list; read the intervals, not the p values",
             Self::SiteNotIdentifiable { .. } => {
                 "choose a layer where the full-site effect is large; the site map shows them"
             }
-            Self::DroppedWords { .. } => {
-                "choose words that the model's tokenizer keeps whole and the model answers"
-            }
+            Self::DroppedWords { .. } => "choose words that the model's tokenizer keeps whole and the model answers",
             Self::NonUnitDecoder { .. } => {
                 "compare latents by their effect, or fold decoder norms into the activations"
             }
-            Self::ProbeBelowF1 { .. } => {
-                "give these letters more training words, or leave them out"
-            }
+            Self::ProbeBelowF1 { .. } => "give these letters more training words, or leave them out",
             Self::NoWordsForLetter { .. } => "use a longer word list, or leave the letters out",
-            Self::LettersWithoutCeiling { .. } => "one letter is usual (the mean vector itself reads as it); for many, choose an earlier layer from the site map",
+            Self::LettersWithoutCeiling { .. } => {
+                "one letter is usual (the mean vector itself reads as it); for many, choose an earlier layer from the site map"
+            }
             Self::ModelFailsTask { .. } => "use a larger model or more in-context examples",
             Self::DeadLatents { .. } => {
                 "check the scaling of the activations and the hook; dead latents cannot mediate"
             }
-            Self::L0Mismatch { .. } => {
-                "check hook, normalisation and the beginning-of-text token of the prompts"
-            }
+            Self::L0Mismatch { .. } => "check hook, normalisation and the beginning-of-text token of the prompts",
             Self::HookMismatch { .. } => "use the SAE at the hook that it was trained on",
-            Self::NoOpEdit { .. } => {
-                "check that the arm's latents fire on these words and that its dose is not zero"
-            }
-            Self::LowTokenMass { .. } => {
-                "check the answer template: the model expects other tokens than the letters"
-            }
-            Self::DtypeBelowReference { .. } => {
-                "run again with `--dtype f32` before comparing with published numbers"
-            }
+            Self::NoOpEdit { .. } => "check that the arm's latents fire on these words and that its dose is not zero",
+            Self::LowTokenMass { .. } => "check the answer template: the model expects other tokens than the letters",
+            Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",
         }
     }
 }
 
 fn list(letters: &[char]) -> String {
-    letters
-        .iter()
-        .map(char::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    letters.iter().map(char::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -71,8 +71,7 @@ impl Writer {
         {
             return Err(StoreError::RowsOfAnotherUnit { rows, record: stem });
         }
-        let mut text =
-            serde_json::to_vec_pretty(&record).map_err(|source| StoreError::Encode { source })?;
+        let mut text = serde_json::to_vec_pretty(&record).map_err(|source| StoreError::Encode { source })?;
         text.push(b'\n');
 
         let dir = self.store.dir();
@@ -92,9 +91,7 @@ impl Writer {
 
 fn remove_if_there(path: &Path) -> Result<(), StoreError> {
     match fs_err::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::io("remove", path)(e))
-        }
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(e)),
         _ => Ok(()),
     }
 }

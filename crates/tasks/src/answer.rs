@@ -116,10 +116,7 @@ mod tests {
             prefix: String::new(),
             capitalise: false,
         };
-        assert_eq!(
-            Spelling("-".to_owned()).text("Cat", &style).as_deref(),
-            Some("C-a-t")
-        );
+        assert_eq!(Spelling("-".to_owned()).text("Cat", &style).as_deref(), Some("C-a-t"));
         assert_eq!(FirstLetter.text("cat", &style).as_deref(), Some("c"));
     }
 }

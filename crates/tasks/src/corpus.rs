@@ -37,8 +37,15 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 7] =
-        [Self::First, Self::One, Self::Two, Self::List, Self::PrefixList, Self::Same, Self::Text];
+    pub const ALL: [Self; 7] = [
+        Self::First,
+        Self::One,
+        Self::Two,
+        Self::List,
+        Self::PrefixList,
+        Self::Same,
+        Self::Text,
+    ];
     /// Formats with an exact answer.
     pub const GRADED: [Self; 4] = [Self::First, Self::One, Self::Two, Self::Same];
 }
@@ -94,7 +101,11 @@ struct Pool {
 impl Pool {
     fn new(vocabulary: &Vocabulary, words: &[usize]) -> Result<Self, TaskError> {
         let by_letter = vocabulary.by_letter(words)?;
-        Ok(Self { words: words.to_vec(), letters: by_letter.keys().copied().collect(), by_letter })
+        Ok(Self {
+            words: words.to_vec(),
+            letters: by_letter.keys().copied().collect(),
+            by_letter,
+        })
     }
 
     fn draw(&self, rng: &mut impl Rng, uniform: f64) -> usize {
@@ -161,22 +172,35 @@ impl<'a> Corpus<'a> {
         plan: CorpusPlan,
         text: Vec<Vec<u32>>,
     ) -> Result<Self, TaskError> {
-        let positive = plan.mix.iter().all(|(formats, share)| !formats.is_empty() && *share > 0.0);
+        let positive = plan
+            .mix
+            .iter()
+            .all(|(formats, share)| !formats.is_empty() && *share > 0.0);
         if plan.mix.is_empty() || !positive || plan.length < 32 {
-            return Err(TaskError::Zero { what: "every share of the corpus mix, and a length of 32," });
+            return Err(TaskError::Zero {
+                what: "every share of the corpus mix, and a length of 32,",
+            });
         }
         let wants_text = plan.mix.iter().any(|(formats, _)| formats.contains(&Format::Text));
         if wants_text && text.iter().all(Vec::is_empty) {
-            return Err(TaskError::Zero { what: "running text for the corpus" });
+            return Err(TaskError::Zero {
+                what: "running text for the corpus",
+            });
         }
         let mut prefixes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for index in vocabulary.indices() {
             let letters = vocabulary.words[index].letters().to_ascii_lowercase();
-            prefixes.entry(letters.chars().take(2).collect()).or_default().push(index);
+            prefixes
+                .entry(letters.chars().take(2).collect())
+                .or_default()
+                .push(index);
         }
         let by_prefix: Vec<Vec<usize>> = prefixes.into_values().filter(|words| words.len() > 5).collect();
-        let prefix_of =
-            by_prefix.iter().enumerate().flat_map(|(i, words)| words.iter().map(move |&w| (w, i))).collect();
+        let prefix_of = by_prefix
+            .iter()
+            .enumerate()
+            .flat_map(|(i, words)| words.iter().map(move |&w| (w, i)))
+            .collect();
         let all = vocabulary.indices();
         Ok(Self {
             all: Pool::new(vocabulary, &all)?,
@@ -216,7 +240,10 @@ impl<'a> Corpus<'a> {
 
     /// Draws one document that mixes the given formats line by line.
     pub fn document_of(&self, formats: &[Format], rng: &mut impl Rng) -> Document {
-        let mut document = Document { ids: vec![self.start], weights: vec![0.0] };
+        let mut document = Document {
+            ids: vec![self.start],
+            weights: vec![0.0],
+        };
         while document.ids.len() <= self.plan.length {
             if let Some(&format) = formats.choose(rng) {
                 self.line(format, rng, &mut document);
@@ -283,7 +310,14 @@ impl<'a> Corpus<'a> {
                 say(&pieces.and, 0.0);
                 say(&[self.token(second)], 0.0);
                 say(&pieces.same, 0.0);
-                say(&[if self.letter(second) == letter { pieces.yes } else { pieces.no }], 1.0);
+                say(
+                    &[if self.letter(second) == letter {
+                        pieces.yes
+                    } else {
+                        pieces.no
+                    }],
+                    1.0,
+                );
             }
             Format::Text => {
                 if let Some(line) = self.text.choose(rng) {

@@ -29,9 +29,7 @@ pub enum TaskError {
         text: String,
     },
     /// A template text cannot be used.
-    #[error(
-        "template `{text}` {reason}\nhint: write something like `{{word}} has the first letter:`"
-    )]
+    #[error("template `{text}` {reason}\nhint: write something like `{{word}} has the first letter:`")]
     BadTemplate {
         /// The text.
         text: String,
@@ -98,9 +96,7 @@ pub enum TaskError {
         pool: usize,
     },
     /// No draw of examples avoided the query word.
-    #[error(
-        "{attempts} draws of examples for `{word}` all contained it\nhint: use a larger pool of examples"
-    )]
+    #[error("{attempts} draws of examples for `{word}` all contained it\nhint: use a larger pool of examples")]
     Contaminated {
         /// The query word.
         word: String,
@@ -137,9 +133,7 @@ pub enum TaskError {
         reason: String,
     },
     /// A letter that was asked for has no words.
-    #[error(
-        "no word of this part begins with `{letter}`\nhint: leave the letter out, or use a larger vocabulary"
-    )]
+    #[error("no word of this part begins with `{letter}`\nhint: leave the letter out, or use a larger vocabulary")]
     LetterWithoutWords {
         /// The letter.
         letter: Letter,

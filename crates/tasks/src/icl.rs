@@ -109,10 +109,7 @@ pub fn draw_icl(request: &IclRequest<'_>) -> Result<IclDraw, TaskError> {
         });
     }
     let (sets, prompts_per_word) = match request.plan {
-        IclPlan::Shared {
-            sets,
-            prompts_per_word,
-        } => (Some(sets), prompts_per_word),
+        IclPlan::Shared { sets, prompts_per_word } => (Some(sets), prompts_per_word),
         IclPlan::Fresh { prompts_per_word } => (None, prompts_per_word),
     };
     for (what, value) in [
@@ -133,11 +130,7 @@ fn set(request: &IclRequest<'_>, id: usize, words: Vec<usize>) -> IclSet {
     let prefix_text = request
         .template
         .prefix(words.iter().map(|&index| &request.vocabulary.words[index]));
-    IclSet {
-        id,
-        words,
-        prefix_text,
-    }
+    IclSet { id, words, prefix_text }
 }
 
 fn shared(
@@ -191,11 +184,7 @@ fn shared(
     Ok(IclDraw { sets, assignments })
 }
 
-fn fresh(
-    request: &IclRequest<'_>,
-    pool: &[usize],
-    prompts_per_word: usize,
-) -> Result<IclDraw, TaskError> {
+fn fresh(request: &IclRequest<'_>, pool: &[usize], prompts_per_word: usize) -> Result<IclDraw, TaskError> {
     let IclRequest {
         seed,
         purpose,
@@ -209,10 +198,7 @@ fn fresh(
     for &word in request.words {
         let text = &request.vocabulary.word(word)?.text;
         for number in 0..prompts_per_word {
-            let mut random = rng(
-                seed,
-                &format!("icl/{purpose}/fresh/word={text}/prompt={number}"),
-            );
+            let mut random = rng(seed, &format!("icl/{purpose}/fresh/word={text}/prompt={number}"));
             let words = (0..MAX_ATTEMPTS)
                 .map(|_| {
                     index::sample(&mut random, pool.len(), examples)

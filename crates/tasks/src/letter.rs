@@ -80,9 +80,7 @@ impl FromStr for Letter {
         let mut chars = text.trim().chars();
         match (chars.next().and_then(Self::from_char), chars.next()) {
             (Some(letter), None) => Ok(letter),
-            _ => Err(TaskError::BadLetter {
-                text: text.to_owned(),
-            }),
+            _ => Err(TaskError::BadLetter { text: text.to_owned() }),
         }
     }
 }
@@ -106,9 +104,7 @@ impl From<Letter> for String {
 /// # Errors
 /// [`TaskError::BadLetter`] for an empty list, an item that is neither, or a range that runs backwards.
 pub fn parse_letters(text: &str) -> Result<Vec<Letter>, TaskError> {
-    let bad = || TaskError::BadLetter {
-        text: text.to_owned(),
-    };
+    let bad = || TaskError::BadLetter { text: text.to_owned() };
     let mut letters = BTreeSet::new();
     for item in text.split(',') {
         let (first, last) = item.split_once('-').unwrap_or((item, item));

@@ -59,10 +59,7 @@ pub fn off_target(request: &OffTargetRequest<'_>) -> Result<Vec<OffTarget>, Task
         let mut sampled = Vec::new();
         for (other, words) in available.iter().filter(|(other, _)| **other != letter) {
             let mut words = words.clone();
-            words.shuffle(&mut rng(
-                seed,
-                &format!("off-target/letter={letter}/other={other}"),
-            ));
+            words.shuffle(&mut rng(seed, &format!("off-target/letter={letter}/other={other}")));
             words.truncate(per_letter);
             words.sort_unstable();
             sampled.extend(words);
@@ -71,10 +68,7 @@ pub fn off_target(request: &OffTargetRequest<'_>) -> Result<Vec<OffTarget>, Task
             let reason = format!("there are no words of other letters than `{letter}`");
             return Err(TaskError::NothingSelected { reason });
         }
-        Ok(OffTarget {
-            letter,
-            words: sampled,
-        })
+        Ok(OffTarget { letter, words: sampled })
     };
     letters.iter().copied().map(sample).collect()
 }

@@ -100,10 +100,7 @@ pub fn partners(request: &PartnerRequest<'_>) -> Result<Vec<Partner>, TaskError>
                 });
             }
         }
-        let reason = format!(
-            "`{}` has no partner: all words begin with `{}`",
-            word.text, word.letter
-        );
+        let reason = format!("`{}` has no partner: all words begin with `{}`", word.text, word.letter);
         Err(TaskError::NothingSelected { reason })
     };
     words.iter().map(find).collect()

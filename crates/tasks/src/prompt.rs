@@ -53,11 +53,7 @@ pub fn build_prompts(
     draw: IclDraw,
 ) -> Result<PromptSet, TaskError> {
     let with_bos = |text: &str| -> Result<Vec<u32>, TaskError> {
-        Ok(tokenizer
-            .bos()
-            .into_iter()
-            .chain(tokenizer.encode(text)?)
-            .collect())
+        Ok(tokenizer.bos().into_iter().chain(tokenizer.encode(text)?).collect())
     };
     let prefixes = draw
         .sets
@@ -91,21 +87,11 @@ pub fn build_prompts(
     let tail = common_tail(&prompts, &prefixes, token);
     let mut dropped: BTreeMap<usize, DropReason> = BTreeMap::new();
     for prompt in &prompts {
-        if let Some(reason) = problem(
-            tokenizer,
-            prompt,
-            &prefixes[prompt.icl],
-            token(prompt),
-            &tail,
-        ) {
+        if let Some(reason) = problem(tokenizer, prompt, &prefixes[prompt.icl], token(prompt), &tail) {
             dropped.entry(prompt.word).or_insert(reason);
         }
     }
-    let words = prompts
-        .iter()
-        .map(|prompt| prompt.word)
-        .collect::<BTreeSet<_>>()
-        .len();
+    let words = prompts.iter().map(|prompt| prompt.word).collect::<BTreeSet<_>>().len();
     prompts.retain(|prompt| !dropped.contains_key(&prompt.word));
     let dropped: Vec<Dropped> = dropped
         .into_iter()
@@ -128,11 +114,7 @@ pub fn build_prompts(
 }
 
 /// The tokens behind the word that most prompts have, among those where the word is its own token.
-fn common_tail(
-    prompts: &[Prompt],
-    prefixes: &[Vec<u32>],
-    token: impl Fn(&Prompt) -> u32,
-) -> Vec<u32> {
+fn common_tail(prompts: &[Prompt], prefixes: &[Vec<u32>], token: impl Fn(&Prompt) -> u32) -> Vec<u32> {
     let mut counts: BTreeMap<&[u32], usize> = BTreeMap::new();
     for prompt in prompts {
         if let Some([first, tail @ ..]) = prompt.ids.strip_prefix(prefixes[prompt.icl].as_slice())
@@ -149,13 +131,7 @@ fn common_tail(
         .map_or_else(Vec::new, |(tail, _)| tail.to_vec())
 }
 
-fn problem(
-    tokenizer: &dyn Tokenize,
-    prompt: &Prompt,
-    prefix: &[u32],
-    token: u32,
-    tail: &[u32],
-) -> Option<DropReason> {
+fn problem(tokenizer: &dyn Tokenize, prompt: &Prompt, prefix: &[u32], token: u32, tail: &[u32]) -> Option<DropReason> {
     let Some(rest) = prompt.ids.strip_prefix(prefix) else {
         return Some(DropReason::PrefixChanged);
     };
@@ -165,11 +141,7 @@ fn problem(
     if word == [token] {
         return None;
     }
-    let piece = |&id: &u32| {
-        tokenizer
-            .token_string(id)
-            .unwrap_or_else(|| format!("<{id}>"))
-    };
+    let piece = |&id: &u32| tokenizer.token_string(id).unwrap_or_else(|| format!("<{id}>"));
     Some(DropReason::Split {
         pieces: word.iter().map(piece).collect(),
     })

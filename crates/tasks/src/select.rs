@@ -90,9 +90,7 @@ pub fn select_words(request: &SelectionRequest<'_>) -> Result<Selection, TaskErr
         letters: BTreeMap::new(),
         dropped: Vec::new(),
     };
-    for letter in
-        Letter::all().filter(|letter| letters.is_none_or(|wanted| wanted.contains(letter)))
-    {
+    for letter in Letter::all().filter(|letter| letters.is_none_or(|wanted| wanted.contains(letter))) {
         let mut words = available.remove(&letter).unwrap_or_default();
         if words.is_empty() || words.len() < minimum {
             selection.dropped.push(DroppedLetter {
@@ -110,11 +108,7 @@ pub fn select_words(request: &SelectionRequest<'_>) -> Result<Selection, TaskErr
         selection.letters.insert(letter, words);
     }
     if selection.letters.is_empty() {
-        let reason = format!(
-            "no letter has {} words among {}",
-            minimum.max(1),
-            part.len()
-        );
+        let reason = format!("no letter has {} words among {}", minimum.max(1), part.len());
         return Err(TaskError::NothingSelected { reason });
     }
     Ok(selection)

@@ -52,10 +52,7 @@ impl Split {
     ///
     /// # Errors
     /// [`TaskError::UnknownWords`] if a text is not in the vocabulary, [`TaskError::EmptySplit`] if a part is empty.
-    pub fn from_test_words<S: AsRef<str>>(
-        vocabulary: &Vocabulary,
-        words: &[S],
-    ) -> Result<Self, TaskError> {
+    pub fn from_test_words<S: AsRef<str>>(vocabulary: &Vocabulary, words: &[S]) -> Result<Self, TaskError> {
         let mut held_out = BTreeSet::new();
         let mut unknown = Vec::new();
         for word in words.iter().map(AsRef::as_ref) {
@@ -67,10 +64,7 @@ impl Split {
         if !unknown.is_empty() {
             let total = unknown.len();
             unknown.truncate(10);
-            return Err(TaskError::UnknownWords {
-                words: unknown,
-                total,
-            });
+            return Err(TaskError::UnknownWords { words: unknown, total });
         }
         let train = vocabulary
             .indices()

@@ -31,10 +31,7 @@ pub fn vocabulary(tokenizer: &dyn Tokenize) -> Result<Vocabulary, TaskError> {
     let entries = tokenizer.vocab_size();
     let mut tokens: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for id in 0..u32::try_from(entries).unwrap_or(u32::MAX) {
-        if let Some(word) = tokenizer
-            .token_string(id)
-            .and_then(|text| Word::new(&text, id))
-        {
+        if let Some(word) = tokenizer.token_string(id).and_then(|text| Word::new(&text, id)) {
             tokens.entry(word.text).or_default().push(id);
         }
     }
@@ -81,9 +78,7 @@ impl Vocabulary {
     /// The index of a text, compared exactly.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<usize> {
-        self.words
-            .binary_search_by(|word| word.text.as_str().cmp(text))
-            .ok()
+        self.words.binary_search_by(|word| word.text.as_str().cmp(text)).ok()
     }
 
     /// All indices.
@@ -99,10 +94,7 @@ impl Vocabulary {
     pub fn by_letter(&self, part: &[usize]) -> Result<BTreeMap<Letter, Vec<usize>>, TaskError> {
         let mut letters: BTreeMap<Letter, Vec<usize>> = BTreeMap::new();
         for &index in part {
-            letters
-                .entry(self.word(index)?.letter)
-                .or_default()
-                .push(index);
+            letters.entry(self.word(index)?.letter).or_default().push(index);
         }
         Ok(letters)
     }

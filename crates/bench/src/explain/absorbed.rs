@@ -43,7 +43,7 @@ pub(super) fn table(setup: &Setup<'_>, subjects: &[Subject<'_>], limit: usize) -
         Column::text("word"),
         Column::text("letter"),
         Column::text("SAE"),
-        Column::number("main").with_help("the letter's main latent (best one-latent probe), silent at this word"),
+        Column::number("main").with_help("the letter's main latent (best one-latent probe); it and the latents that split the letter are silent at this word"),
         Column::number("absorber").with_help("the latent that carries the letter instead"),
         Column::number("activation").with_help("of the absorber"),
         Column::number("cosine").with_help("of the absorber's decoder row with the letter's logistic probe"),
@@ -122,7 +122,7 @@ fn absorbed(setup: &Setup<'_>, subject: &Subject<'_>, scores: &[f64]) -> anyhow:
                 .zip(&direction)
                 .map(|(&x, v)| f64::from(x) * v)
                 .sum();
-            if let Some(absorber) = full_absorption(&encoded, row, &[subject.main(class)], &cosines, projection) {
+            if let Some(absorber) = full_absorption(&encoded, row, &subject.own[class], &cosines, projection) {
                 let item = items[row];
                 found.push(Found {
                     word: plan.test.prompts[item].word,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ablation::absorption::{Absorber, full_absorption};
-use ablation::select::{single_effects, split_latents};
+use ablation::select::single_effects;
 use ablation::{Capture, Stage};
 use report::{Cell, Column, Table};
 use tasks::Letter;
@@ -64,12 +64,9 @@ impl Latents {
         let clean = stage.clean_logits(captured)?;
         let effects = single_effects(stage, captured, &subject.side, &encoded, &[letter], &clean)?;
         let main = subject.main(class);
-        let absorber = full_absorption(&encoded, 0, &[main], &cosines, projection);
-        let mains: Vec<u32> = subject.probes.iter().map(|probe| probe.latent).collect();
-        let splits: BTreeSet<u32> = split_latents(&subject.side.train, train, &mains)[class]
-            .iter()
-            .copied()
-            .collect();
+        let own = &subject.own[class];
+        let absorber = full_absorption(&encoded, 0, own, &cosines, projection);
+        let splits: BTreeSet<u32> = own.iter().copied().filter(|&latent| latent != main).collect();
 
         let (index, value) = encoded.row(0);
         let silent = index.binary_search(&main).is_err();

@@ -12,13 +12,13 @@ use std::path::PathBuf;
 
 use ablation::SaeSide;
 use ablation::absorption::decoder_cosines;
-use ablation::select::{LatentProbe, by_sparse_probe};
+use ablation::select::{LatentProbe, by_sparse_probe, own_latents};
 use anyhow::Context;
 use clap::{Args, Parser};
 use linear_probe::Design;
 use model_runner::Transformer;
 use report::Format;
-use sae::{Columns, Normalization, Sae};
+use sae::{Columns, Sae};
 
 use crate::progress::{Mode, Progress};
 use crate::run::RunArgs;
@@ -95,6 +95,8 @@ struct Subject<'a> {
     columns: Columns,
     /// The k = 1 probe of each class.
     probes: Vec<LatentProbe>,
+    /// Latents that count as a class's own: the k = 1 probe's and those that split the letter.
+    own: Vec<Vec<u32>>,
 }
 
 impl Setup<'_> {
@@ -175,12 +177,14 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<u8> {
         let side = SaeSide::new(sae, &site.train).with_context(|| format!("using SAE `{id}`"))?;
         let probes = by_sparse_probe(&side.train, &site.train)?;
         let columns = side.train.columns();
+        let own = own_latents(&side.train, &site.train, &probes);
         subjects.push(Subject {
             id,
             sae,
             side,
             columns,
             probes,
+            own,
         });
     }
     let tables = match query {
@@ -241,12 +245,5 @@ fn folder(name: &str) -> anyhow::Result<PathBuf> {
 /// Opens an autoencoder as `bench run` does, with decoder norms folded where that is legal.
 fn open(path: &std::path::Path) -> anyhow::Result<Sae> {
     let opened = Sae::open(path)?;
-    let normalization = opened.config().normalize_activations;
-    // A latent's contribution to the vector is then not its activation times its decoder row.
-    anyhow::ensure!(
-        normalization == Normalization::None,
-        "it normalises its input (`{}`), and removing one of its latents is not implemented",
-        normalization.name()
-    );
     Ok(opened.fold_decoder_norms().unwrap_or(opened))
 }

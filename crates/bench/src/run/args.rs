@@ -101,7 +101,8 @@ impl RunArgs {
 
     /// Selection words per letter after `--limit`.
     pub(crate) fn select_cap(&self) -> usize {
-        self.limit.map_or(self.select_words, |limit| limit.min(self.select_words))
+        self.limit
+            .map_or(self.select_words, |limit| limit.min(self.select_words))
     }
 
     /// Every number that can change a result.
@@ -118,6 +119,9 @@ impl RunArgs {
             ("random_draws", json!(self.random_draws)),
             ("replicates", json!(self.replicates)),
         ];
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 }

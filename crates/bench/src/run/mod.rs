@@ -35,7 +35,11 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
         .chain(plan.saes.iter().map(|sae| (sae.id.clone(), plan.sae_spec(sae))))
         .collect();
     let finished = |spec: &Spec| -> anyhow::Result<Option<Record>> {
-        if args.rerun { Ok(None) } else { Ok(Store::open(&args.out).find(&spec.key()?)?) }
+        if args.rerun {
+            Ok(None)
+        } else {
+            Ok(Store::open(&args.out).find(&spec.key()?)?)
+        }
     };
     let mut records: BTreeMap<String, Record> = BTreeMap::new();
     for (id, spec) in &units {
@@ -47,10 +51,18 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let mut failed = plan.unreadable.clone();
     if records.len() == units.len() {
         progress.finish();
-        eprintln!("all {} units are done in `{}`; `--rerun` runs them again", units.len(), args.out.display());
+        eprintln!(
+            "all {} units are done in `{}`; `--rerun` runs them again",
+            units.len(),
+            args.out.display()
+        );
     } else {
         let missing = units.iter().filter(|(id, _)| !records.contains_key(id)).count();
-        progress.say(&format!("{missing} of {} units to run, records go to `{}`", units.len(), args.out.display()));
+        progress.say(&format!(
+            "{missing} of {} units to run, records go to `{}`",
+            units.len(),
+            args.out.display()
+        ));
         run_missing(args, &plan, &units, &mut records, &mut failed, &progress)?;
         progress.finish();
         eprintln!("finished in {:.1} s", started.elapsed().as_secs_f64());
@@ -67,7 +79,11 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     for (id, reason) in &failed {
         eprintln!("failed: `{id}`: {reason}");
     }
-    Ok(if failed.is_empty() { failure::DONE } else { failure::SOME_FAILED })
+    Ok(if failed.is_empty() {
+        failure::DONE
+    } else {
+        failure::SOME_FAILED
+    })
 }
 
 /// Writes data to stdout; a reader that has gone away (`bench | head`) is no error.
@@ -92,7 +108,10 @@ fn run_missing(
     let writer = Writer::open(&args.out, LOCK_WAIT)?;
     progress.doing("running prefixes");
     let stages = Stages::new(&model, plan)?;
-    progress.done(&format!("ran {} example sets", plan.train.prefixes.len() + plan.test.prefixes.len()));
+    progress.done(&format!(
+        "ran {} example sets",
+        plan.train.prefixes.len() + plan.test.prefixes.len()
+    ));
     let site = Site::new(plan, &stages, progress)?;
     let bench = site.bench(plan, &stages)?;
     let setup = begun.elapsed().as_secs_f64();
@@ -112,8 +131,16 @@ fn run_missing(
             started: unit_started.clone(),
             wall_s: unit_begun.elapsed().as_secs_f64(),
             stages: vec![
-                TimedStage { name: "setup, shared by all units of this call".to_owned(), seconds: setup, count: 1 },
-                TimedStage { name: "unit".to_owned(), seconds: unit_begun.elapsed().as_secs_f64(), count: rows as u64 },
+                TimedStage {
+                    name: "setup, shared by all units of this call".to_owned(),
+                    seconds: setup,
+                    count: 1,
+                },
+                TimedStage {
+                    name: "unit".to_owned(),
+                    seconds: unit_begun.elapsed().as_secs_f64(),
+                    count: rows as u64,
+                },
             ],
             tokens: stages.tokens() - tokens_before,
             peak_rss_bytes: env::peak_rss(),
@@ -129,7 +156,10 @@ fn run_missing(
             Err(error) if id == "directions" || plan.saes.len() == 1 => return Err(error),
             Err(error) => {
                 let reason = format!("{error:#}");
-                writer.put(Draft::failed(spec.clone(), env::here(), timing(0), reason.clone()), None)?;
+                writer.put(
+                    Draft::failed(spec.clone(), env::here(), timing(0), reason.clone()),
+                    None,
+                )?;
                 progress.done(&format!("{id}: failed"));
                 failed.push((id.clone(), reason));
             }
@@ -145,7 +175,13 @@ fn keep(writer: &Writer, plan: &Plan, site: &Site, spec: &Spec, unit: Unit, timi
         rows.write(row)?;
     }
     let mut draft = Draft::finished(spec.clone(), env::here(), timing);
-    draft.warnings = plan.warnings.iter().chain(&site.warnings).cloned().chain(unit.summary.warnings).collect();
+    draft.warnings = plan
+        .warnings
+        .iter()
+        .chain(&site.warnings)
+        .cloned()
+        .chain(unit.summary.warnings)
+        .collect();
     draft.summary = unit.summary.values;
     draft.letters = unit.summary.letters;
     draft.tables = unit.summary.tables;

@@ -10,8 +10,9 @@ use sae::Sae;
 use stats::seed::rng;
 use store::{ModelSpec, SaeSpec, SiteSpec, Spec, Warning};
 use tasks::{
-    AnswerTokens, DropReason, IclPlan, IclRequest, Letter, OffTargetRequest, PartnerRequest, PromptSet, SelectionRequest, Split, Template, Vocabulary,
-    build_prompts, draw_icl, off_target, parse_letters, partners, select_words, vocabulary,
+    AnswerTokens, DropReason, IclPlan, IclRequest, Letter, OffTargetRequest, PartnerRequest, PromptSet,
+    SelectionRequest, Split, Template, Vocabulary, build_prompts, draw_icl, off_target, parse_letters, partners,
+    select_words, vocabulary,
 };
 
 use super::args::{Icl, RunArgs};
@@ -66,7 +67,10 @@ impl Plan {
     pub(crate) fn new(args: &RunArgs) -> anyhow::Result<Self> {
         model_runner::device(&args.device)?;
         if args.dtype != "f32" {
-            return Err(failure::usage(format!("`--dtype {}`: only `f32` is implemented", args.dtype)));
+            return Err(failure::usage(format!(
+                "`--dtype {}`: only `f32` is implemented",
+                args.dtype
+            )));
         }
         let embedded_model = args.model.is_none();
         let model_dir = match &args.model {
@@ -89,7 +93,12 @@ impl Plan {
         let split = split(args, embedded_model, &model_dir, &vocabulary)?;
         let mut warnings = Vec::new();
 
-        let mut draw = Draw { args, vocabulary: &vocabulary, tokenizer: &tokenizer, warnings: &mut warnings };
+        let mut draw = Draw {
+            args,
+            vocabulary: &vocabulary,
+            tokenizer: &tokenizer,
+            warnings: &mut warnings,
+        };
         let mut train_part = split.train.clone();
         train_part.shuffle(&mut rng(args.seed, "run/probe-words"));
         train_part.truncate(args.probe_words);
@@ -97,24 +106,52 @@ impl Plan {
         let train = draw.prompts(&train_part, &split.train, "train")?;
         let test = draw.prompts(&split.test, &split.test, "test")?;
         let (letters, test_words) = draw.select(&test, args.test_cap(), args.letters.as_deref(), "test")?;
-        let (select_letters, select_words) = draw.select(&train, args.select_cap(), args.letters.as_deref(), "select")?;
+        let (select_letters, select_words) =
+            draw.select(&train, args.select_cap(), args.letters.as_deref(), "select")?;
         let by_letter: BTreeMap<Letter, Vec<usize>> = select_letters.into_iter().zip(select_words).collect();
-        let (letters, test_words): (Vec<Letter>, Vec<Vec<usize>>) =
-            letters.into_iter().zip(test_words).filter(|(letter, _)| by_letter.contains_key(letter)).unzip();
+        let (letters, test_words): (Vec<Letter>, Vec<Vec<usize>>) = letters
+            .into_iter()
+            .zip(test_words)
+            .filter(|(letter, _)| by_letter.contains_key(letter))
+            .unzip();
         let select_words = letters.iter().map(|letter| by_letter[letter].clone()).collect();
         let pool: Vec<usize> = test_words.iter().flatten().copied().collect();
-        let request = OffTargetRequest { vocabulary: &vocabulary, pool: &pool, letters: &letters, per_letter: args.off_target, seed: args.seed };
+        let request = OffTargetRequest {
+            vocabulary: &vocabulary,
+            pool: &pool,
+            letters: &letters,
+            per_letter: args.off_target,
+            seed: args.seed,
+        };
         let off = off_target(&request)?;
-        let request = PartnerRequest { vocabulary: &vocabulary, words: &pool, pool: &pool, seed: args.seed };
+        let request = PartnerRequest {
+            vocabulary: &vocabulary,
+            words: &pool,
+            pool: &pool,
+            seed: args.seed,
+        };
         let partner_of = partners(&request)?.into_iter().map(|p| (p.word, p.partner)).collect();
         if let Some(limit) = args.limit.filter(|&limit| limit < args.words.max(args.select_words)) {
-            warnings.push(Warning::LimitedRun { used: limit as u64, available: args.words as u64 });
+            warnings.push(Warning::LimitedRun {
+                used: limit as u64,
+                available: args.words as u64,
+            });
         }
 
-        let names = |indices: &[usize]| indices.iter().map(|&i| vocabulary.words[i].text.as_str()).collect::<Vec<_>>().join("\n");
+        let names = |indices: &[usize]| {
+            indices
+                .iter()
+                .map(|&i| vocabulary.words[i].text.as_str())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         let words_hash = store::Blake3::of(format!("{}\n\n{}", names(&split.train), names(&split.test)).as_bytes());
         let prompts_hash = store::Blake3::of(format!("{}{}", train.hash(), test.hash()).as_bytes());
-        let id = if embedded_model { "embedded".to_owned() } else { folder_name(&model_dir) };
+        let id = if embedded_model {
+            "embedded".to_owned()
+        } else {
+            folder_name(&model_dir)
+        };
         let directions = Spec {
             task: "first-letter".to_owned(),
             metric_version: METRIC_VERSION,
@@ -185,7 +222,10 @@ impl Draw<'_> {
     fn prompts(&mut self, words: &[usize], pool: &[usize], purpose: &str) -> anyhow::Result<PromptSet> {
         let template = Template::verbose();
         let plan = match self.args.icl {
-            Icl::Shared => IclPlan::Shared { sets: self.args.icl_sets, prompts_per_word: 1 },
+            Icl::Shared => IclPlan::Shared {
+                sets: self.args.icl_sets,
+                prompts_per_word: 1,
+            },
             Icl::Fresh => IclPlan::Fresh { prompts_per_word: 1 },
         };
         let request = IclRequest {
@@ -199,25 +239,38 @@ impl Draw<'_> {
             purpose,
         };
         let set = build_prompts(self.tokenizer, &template, self.vocabulary, draw_icl(&request)?)?;
-        let split = set.report.dropped.iter().filter(|d| matches!(d.reason, DropReason::Split { .. })).count();
+        let split = set
+            .report
+            .dropped
+            .iter()
+            .filter(|d| matches!(d.reason, DropReason::Split { .. }))
+            .count();
         if split as f64 > MOST_SPLIT * set.report.words as f64 {
             return Err(failure::input(format!(
                 "`tokenizer.json` splits {split} of {} words inside the prompt, for example `{}`\nhint: the benchmark needs words that are one token each; check that the file belongs to this model",
-                set.report.words,
-                set.report.dropped[0].text
+                set.report.words, set.report.dropped[0].text
             )));
         }
         if let Some(first) = set.report.dropped.first() {
             self.warnings.push(Warning::DroppedWords {
                 dropped: set.report.dropped.len() as u64,
                 total: set.report.words as u64,
-                reason: format!("for example `{}` in the {purpose} prompts: {:?}", first.text, first.reason),
+                reason: format!(
+                    "for example `{}` in the {purpose} prompts: {:?}",
+                    first.text, first.reason
+                ),
             });
         }
         Ok(set)
     }
 
-    fn select(&mut self, prompts: &PromptSet, cap: usize, letters: Option<&str>, purpose: &str) -> anyhow::Result<(Vec<Letter>, Vec<Vec<usize>>)> {
+    fn select(
+        &mut self,
+        prompts: &PromptSet,
+        cap: usize,
+        letters: Option<&str>,
+        purpose: &str,
+    ) -> anyhow::Result<(Vec<Letter>, Vec<Vec<usize>>)> {
         let part: Vec<usize> = prompts.prompts.iter().map(|prompt| prompt.word).collect();
         let asked = letters.map(parse_letters).transpose()?;
         let request = SelectionRequest {
@@ -245,20 +298,38 @@ fn split(args: &RunArgs, embedded_model: bool, model_dir: &Path, vocabulary: &Vo
         None if embedded_model => Some(shipped),
         None => None,
     };
-    let Some(file) = file else { return Ok(Split::stratified(vocabulary, args.seed)?) };
+    let Some(file) = file else {
+        return Ok(Split::stratified(vocabulary, args.seed)?);
+    };
     let words: Vec<String> = checkpoint::read_json(&file)?;
     Split::from_test_words(vocabulary, &words).with_context(|| format!("reading `{}`", file.display()))
 }
 
-fn choose_layer(args: &RunArgs, embedded_model: bool, config: &ModelConfig, saes: &[SaeInput]) -> anyhow::Result<usize> {
-    let trained: Vec<usize> =
-        saes.iter().filter_map(|sae| HookName::parse(&sae.spec.hook, config.layers).ok()).map(|hook| hook.layer).collect();
+fn choose_layer(
+    args: &RunArgs,
+    embedded_model: bool,
+    config: &ModelConfig,
+    saes: &[SaeInput],
+) -> anyhow::Result<usize> {
+    let trained: Vec<usize> = saes
+        .iter()
+        .filter_map(|sae| HookName::parse(&sae.spec.hook, config.layers).ok())
+        .map(|hook| hook.layer)
+        .collect();
     let layer = match (args.layer, trained.first()) {
         (Some(layer), _) => layer,
         (None, Some(&layer)) if trained.iter().all(|&other| other == layer) => layer,
-        (None, Some(_)) => return Err(failure::usage("the SAEs were trained on different layers\nhint: choose one with `--layer L`")),
+        (None, Some(_)) => {
+            return Err(failure::usage(
+                "the SAEs were trained on different layers\nhint: choose one with `--layer L`",
+            ));
+        }
         (None, None) if embedded_model => embedded::LAYER,
-        (None, None) => return Err(failure::usage("no SAE names a layer of this model\nhint: choose one with `--layer L`")),
+        (None, None) => {
+            return Err(failure::usage(
+                "no SAE names a layer of this model\nhint: choose one with `--layer L`",
+            ));
+        }
     };
     if layer >= config.layers {
         return Err(failure::usage(format!(
@@ -271,8 +342,16 @@ fn choose_layer(args: &RunArgs, embedded_model: bool, config: &ModelConfig, saes
 }
 
 /// Opens every SAE once for its hash and shape; one that cannot be read fails alone.
-fn read_saes(args: &RunArgs, embedded_model: bool, model: &ModelConfig) -> anyhow::Result<(Vec<SaeInput>, Vec<(String, String)>)> {
-    let paths = if args.sae.is_empty() && embedded_model { embedded::saes()? } else { args.sae.clone() };
+fn read_saes(
+    args: &RunArgs,
+    embedded_model: bool,
+    model: &ModelConfig,
+) -> anyhow::Result<(Vec<SaeInput>, Vec<(String, String)>)> {
+    let paths = if args.sae.is_empty() && embedded_model {
+        embedded::saes()?
+    } else {
+        args.sae.clone()
+    };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for path in paths {
         let mut id = folder_name(&path);
@@ -282,11 +361,16 @@ fn read_saes(args: &RunArgs, embedded_model: bool, model: &ModelConfig) -> anyho
         if good.iter().any(|other: &SaeInput| other.id == id) {
             return Err(failure::usage(format!("`--sae {id}` is given twice")));
         }
-        let opened = Sae::open(&path).map_err(anyhow::Error::from).and_then(|sae| fits(sae, &path, model));
+        let opened = Sae::open(&path)
+            .map_err(anyhow::Error::from)
+            .and_then(|sae| fits(sae, &path, model));
         match opened {
             Ok(sae) => {
                 let config = sae.config();
-                let architecture = config.metadata.training_architecture().unwrap_or(config.architecture.name());
+                let architecture = config
+                    .metadata
+                    .training_architecture()
+                    .unwrap_or(config.architecture.name());
                 let spec = SaeSpec {
                     id: id.clone(),
                     hash: sae.content_hash(),
@@ -317,12 +401,19 @@ fn fits(sae: Sae, path: &Path, model: &ModelConfig) -> anyhow::Result<Sae> {
 }
 
 fn folder_name(path: &Path) -> String {
-    let name = path.canonicalize().ok().and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let name = path
+        .canonicalize()
+        .ok()
+        .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
     name.unwrap_or_else(|| path.display().to_string())
 }
 
 /// Hash of weights and configuration together.
 pub(crate) fn model_hash(dir: &Path) -> anyhow::Result<String> {
-    let parts = format!("{}{}", checkpoint::content_hash(dir)?, checkpoint::content_hash(&dir.join("config.json"))?);
+    let parts = format!(
+        "{}{}",
+        checkpoint::content_hash(dir)?,
+        checkpoint::content_hash(&dir.join("config.json"))?
+    );
     Ok(store::Blake3::of(parts.as_bytes()).to_string())
 }

@@ -19,7 +19,14 @@ pub(crate) fn tables(reference: &Record, saes: &[&Record], format: Format) -> an
     if !saes.is_empty() {
         all.push(panel(reference, saes)?);
     }
-    Ok(render(&all, format, TermOptions { width: None, ascii: false }))
+    Ok(render(
+        &all,
+        format,
+        TermOptions {
+            width: None,
+            ascii: false,
+        },
+    ))
 }
 
 fn value(record: &Record, name: &str, digits: usize) -> Cell {
@@ -30,15 +37,31 @@ fn value(record: &Record, name: &str, digits: usize) -> Cell {
 fn layers(reference: &Record) -> anyhow::Result<Table> {
     let columns = vec![
         Column::text("layer"),
-        Column::higher("site share").with_help("effect of patching the word's vector from another word / effect of really changing the word"),
-        Column::number("flipped").with_help("share of word pairs in which the patch makes more than half of the change"),
+        Column::higher("site share")
+            .with_help("effect of patching the word's vector from another word / effect of really changing the word"),
+        Column::number("flipped")
+            .with_help("share of word pairs in which the patch makes more than half of the change"),
     ];
-    let title = format!("Where the letter is: site share of every layer of {}", reference.spec.model.id);
+    let title = format!(
+        "Where the letter is: site share of every layer of {}",
+        reference.spec.model.id
+    );
     let mut table = Table::new(&title, columns);
-    let used = reference.spec.site.hook.split('.').nth(1).unwrap_or_default().to_owned();
+    let used = reference
+        .spec
+        .site
+        .hook
+        .split('.')
+        .nth(1)
+        .unwrap_or_default()
+        .to_owned();
     for row in reference.tables.get("layers").into_iter().flatten() {
         let layer = row.at.get("layer").cloned().unwrap_or_default();
-        let name = if layer == used { format!("{layer} (edited)") } else { layer };
+        let name = if layer == used {
+            format!("{layer} (edited)")
+        } else {
+            layer
+        };
         table.push(vec![
             Cell::text(name),
             Cell::estimate(row.values.get("site_share"), 2, "no pairs"),
@@ -52,7 +75,8 @@ fn layers(reference: &Record) -> anyhow::Result<Table> {
 fn arms(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
     let columns = vec![
         Column::text("arm"),
-        Column::higher("MS").with_help("mediated share: effect on the letter's log-odds / effect of replacing the whole vector"),
+        Column::higher("MS")
+            .with_help("mediated share: effect on the letter's log-odds / effect of replacing the whole vector"),
         Column::lower("O").with_help("damage share: the same edit's effect on words of other letters"),
         Column::lower("O max").with_help("the same for the most damaged other letter"),
         Column::higher("M*").with_help("clip(MS) (1 - clip(O)): 0 for nothing and for destroying everything"),
@@ -63,7 +87,16 @@ fn arms(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
     let mut table = Table::new(&format!("Arms at {}", reference.spec.site.hook), columns);
     let mut push = |record: &Record, arm: &str, shown: String| {
         let cell = |metric: &str| value(record, &format!("{arm}/{metric}"), 2);
-        table.push(vec![Cell::text(shown), cell("ms"), cell("o_mean"), cell("o_max"), cell("m_star"), cell("fi"), cell("ms_patch"), cell("dose")])
+        table.push(vec![
+            Cell::text(shown),
+            cell("ms"),
+            cell("o_mean"),
+            cell("o_max"),
+            cell("m_star"),
+            cell("fi"),
+            cell("ms_patch"),
+            cell("dose"),
+        ])
     };
     for arm in DIRECTION_ARMS {
         push(reference, arm, arm.to_owned())?;
@@ -89,7 +122,7 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         Column::number("EV").with_help("explained variance on held-out words"),
         Column::higher("F1").with_help("best single latent per letter as a classifier of held-out words"),
         Column::number("split").with_help("further precise latents per letter"),
-        Column::number("absorbed").with_help("SAEBench full absorption with one main latent; low also for an SAE with no letter latent, so read it beside F1"),
+        Column::number("absorbed").with_help("SAEBench full absorption, the main latent and the splitting ones counting as the letter's own; low also for an SAE with no letter latent, so read it beside F1"),
         Column::higher("M* cosine").with_help("one latent per letter, nearest encoder direction to the probe"),
         Column::higher("M* probe").with_help("one latent per letter, best one-latent probe on train words"),
         Column::higher("M* effect").with_help("one latent per letter, largest exact effect on train words"),
@@ -119,7 +152,10 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
             m("oracle"),
             point("k_to_match/restricted_mean", 1),
             point("k_to_match/matched", 2),
-            q.map_or_else(|| Cell::Missing("too few letters".to_owned()), |q| Cell::Number { value: q, digits: 4 }),
+            q.map_or_else(
+                || Cell::Missing("too few letters".to_owned()),
+                |q| Cell::Number { value: q, digits: 4 },
+            ),
         ])?;
     }
     Ok(table)
@@ -134,10 +170,17 @@ struct Tests {
 
 fn paired_tests(reference: &Record, saes: &[&Record]) -> anyhow::Result<Tests> {
     let leace = by_letter(&reference.letters, "leace-1", "m_star");
-    let mut tests = Tests { p: Vec::new(), q: vec![None; saes.len()], differences: Vec::new() };
+    let mut tests = Tests {
+        p: Vec::new(),
+        q: vec![None; saes.len()],
+        differences: Vec::new(),
+    };
     for sae in saes {
         let own = by_letter(&sae.letters, &one_latent(HEADLINE_RULE), "m_star");
-        let d: Vec<f64> = leace.iter().filter_map(|(letter, m)| Some(m - own.get(letter)?)).collect();
+        let d: Vec<f64> = leace
+            .iter()
+            .filter_map(|(letter, m)| Some(m - own.get(letter)?))
+            .collect();
         let seed = stats::seed::sub_seed(reference.spec.seed, "statistics/sign-flip");
         tests.p.push(sign_flip(&d, DEFAULT_FLIPS, seed).ok().map(|test| test.p));
         tests.differences.push(d);
@@ -153,12 +196,22 @@ fn paired_tests(reference: &Record, saes: &[&Record]) -> anyhow::Result<Tests> {
 /// One to three sentences that answer the question.
 pub(crate) fn conclusion(reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec<String>> {
     let gate = reference.warnings.iter().chain(saes.iter().flat_map(|s| &s.warnings));
-    if gate.clone().any(|w| matches!(w.code(), "site-not-identifiable" | "model-fails-task")) {
-        return Ok(vec!["No conclusion: the letter does not go through this site of this model (see the warnings).".to_owned()]);
+    if gate
+        .clone()
+        .any(|w| matches!(w.code(), "site-not-identifiable" | "model-fails-task"))
+    {
+        return Ok(vec![
+            "No conclusion: the letter does not go through this site of this model (see the warnings).".to_owned(),
+        ]);
     }
     let named = |record: &Record, arm: &str, name: &str| -> Option<Named> {
         let Estimate { value, lo, hi, .. } = record.summary.get(&format!("{arm}/m_star"))?.clone();
-        Some(Named { name: name.to_owned(), value, lo, hi })
+        Some(Named {
+            name: name.to_owned(),
+            value,
+            lo,
+            hi,
+        })
     };
     let arm = one_latent(HEADLINE_RULE);
     let best = (0..saes.len())
@@ -167,11 +220,20 @@ pub(crate) fn conclusion(reference: &Record, saes: &[&Record]) -> anyhow::Result
     let tests = paired_tests(reference, saes)?;
     let gap = best.and_then(|(i, _)| {
         let interval = stats::letter_t(&tests.differences[i], stats::DEFAULT_LEVEL).ok()?;
-        Some(Gap { value: interval.value, lo: Some(interval.lo), hi: Some(interval.hi), p: tests.p[i], units: format!("{} letters", interval.letters) })
+        Some(Gap {
+            value: interval.value,
+            lo: Some(interval.lo),
+            hi: Some(interval.hi),
+            p: tests.p[i],
+            units: format!("{} letters", interval.letters),
+        })
     });
     let conclusion = Conclusion {
         measure: "M*".to_owned(),
-        references: ["leace-1", "lr"].iter().filter_map(|arm| named(reference, arm, arm)).collect(),
+        references: ["leace-1", "lr"]
+            .iter()
+            .filter_map(|arm| named(reference, arm, arm))
+            .collect(),
         best_sae: best.and_then(|(i, _)| {
             let id = saes[i].spec.sae.as_ref().map_or("", |s| s.id.as_str()).to_owned();
             named(saes[i], &arm, &format!("{id} (one latent per letter)"))
@@ -187,7 +249,12 @@ pub(crate) fn conclusion(reference: &Record, saes: &[&Record]) -> anyhow::Result
 pub(crate) fn warnings(reference: &Record, saes: &[&Record]) -> Vec<String> {
     let mut seen: BTreeMap<String, &'static str> = BTreeMap::new();
     for warning in reference.warnings.iter().chain(saes.iter().flat_map(|s| &s.warnings)) {
-        seen.insert(format!("warning[{}]: {}", warning.code(), warning.message()), warning.remedy());
+        seen.insert(
+            format!("warning[{}]: {}", warning.code(), warning.message()),
+            warning.remedy(),
+        );
     }
-    seen.into_iter().map(|(message, remedy)| format!("{message}\n  hint: {remedy}")).collect()
+    seen.into_iter()
+        .map(|(message, remedy)| format!("{message}\n  hint: {remedy}"))
+        .collect()
 }

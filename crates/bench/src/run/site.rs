@@ -26,12 +26,21 @@ pub(crate) struct Stages<'a> {
 impl<'a> Stages<'a> {
     pub(crate) fn new(model: &'a Transformer, plan: &Plan) -> anyhow::Result<Self> {
         let items_of = |prompts: &PromptSet| -> Vec<Item> {
-            prompts.prompts.iter().map(|p| Item { set: p.icl, suffix: prompts.suffix(p).to_vec() }).collect()
+            prompts
+                .prompts
+                .iter()
+                .map(|p| Item {
+                    set: p.icl,
+                    suffix: prompts.suffix(p).to_vec(),
+                })
+                .collect()
         };
         let mut items = items_of(&plan.test);
         let mut swapped = vec![None; items.len()];
         for (prompt, slot) in plan.test.prompts.iter().zip(&mut swapped) {
-            let Some(&partner) = plan.partner_of.get(&prompt.word) else { continue };
+            let Some(&partner) = plan.partner_of.get(&prompt.word) else {
+                continue;
+            };
             // The partner must not be among the examples that already show its answer.
             if plan.test.sets[prompt.icl].words.contains(&partner) {
                 continue;
@@ -39,7 +48,10 @@ impl<'a> Stages<'a> {
             let mut suffix = plan.test.suffix(prompt).to_vec();
             suffix[0] = plan.vocabulary.words[partner].token;
             *slot = Some((items.len(), partner));
-            items.push(Item { set: prompt.icl, suffix });
+            items.push(Item {
+                set: prompt.icl,
+                suffix,
+            });
         }
         let answers = plan.answers.ids();
         Ok(Self {
@@ -91,7 +103,10 @@ impl Site {
         progress.doing("fitting probes");
         let directions = Directions::fit(&train, seed)?;
         let lr = directions.evaluate_lr(&test)?;
-        progress.done(&format!("fitted probes (mean F1 {:.3} on held-out words)", lr.macro_mean(|c| c.f1).unwrap_or(f64::NAN)));
+        progress.done(&format!(
+            "fitted probes (mean F1 {:.3} on held-out words)",
+            lr.macro_mean(|c| c.f1).unwrap_or(f64::NAN)
+        ));
 
         let select_items = items_of(&plan.train, &plan.select_words);
         let select = capture(&stages.train, plan.layer, &select_items)?;
@@ -113,9 +128,16 @@ impl Site {
             .collect();
         let accuracy = right.iter().filter(|&&r| r).count() as f64 / right.len().max(1) as f64;
         let kept: Vec<usize> = if accuracy >= MIN_ACCURACY {
-            all.iter().zip(&right).filter(|(_, right)| **right).map(|(&item, _)| item).collect()
+            all.iter()
+                .zip(&right)
+                .filter(|(_, right)| **right)
+                .map(|(&item, _)| item)
+                .collect()
         } else {
-            warnings.push(Warning::ModelFailsTask { accuracy, needed: MIN_ACCURACY });
+            warnings.push(Warning::ModelFailsTask {
+                accuracy,
+                needed: MIN_ACCURACY,
+            });
             all
         };
         let mut scored_class = classes_of(plan, &plan.test, &kept);
@@ -133,7 +155,10 @@ impl Site {
         }
         donors.resize(rows.len(), None);
         let scored = capture(&stages.test, plan.layer, &rows)?;
-        progress.done(&format!("captured {words} test words (model right on {:.1} %)", 100.0 * accuracy));
+        progress.done(&format!(
+            "captured {words} test words (model right on {:.1} %)",
+            100.0 * accuracy
+        ));
         Ok(Self {
             train,
             test,
@@ -204,7 +229,12 @@ fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Resu
     let all: Vec<usize> = (0..prompts.prompts.len()).collect();
     let vectors = stage.site_vectors(plan.layer, &all)?;
     let d = stage.model().config().hidden_size;
-    let mut out = Labelled { x: Vec::new(), y: Vec::new(), d, classes: plan.letters.len() };
+    let mut out = Labelled {
+        x: Vec::new(),
+        y: Vec::new(),
+        d,
+        classes: plan.letters.len(),
+    };
     for (item, row) in vectors.chunks_exact(d).enumerate() {
         if let Some(class) = plan.class_of(prompts.prompts[item].word) {
             out.x.extend_from_slice(row);
@@ -216,17 +246,24 @@ fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Resu
 
 pub(crate) fn capture(stage: &Stage<'_>, layer: usize, items: &[usize]) -> anyhow::Result<Capture> {
     let mut captures = stage.capture(&[layer], Some(items))?;
-    captures.pop().ok_or_else(|| anyhow::anyhow!("a capture of one layer gave none"))
+    captures
+        .pop()
+        .ok_or_else(|| anyhow::anyhow!("a capture of one layer gave none"))
 }
 
 /// Prompts of the given words, in order.
 fn items_of(prompts: &PromptSet, words: &[Vec<usize>]) -> Vec<usize> {
     let wanted: std::collections::BTreeSet<usize> = words.iter().flatten().copied().collect();
-    (0..prompts.prompts.len()).filter(|&item| wanted.contains(&prompts.prompts[item].word)).collect()
+    (0..prompts.prompts.len())
+        .filter(|&item| wanted.contains(&prompts.prompts[item].word))
+        .collect()
 }
 
 fn classes_of(plan: &Plan, prompts: &PromptSet, items: &[usize]) -> Vec<usize> {
-    items.iter().map(|&item| plan.class_of(prompts.prompts[item].word).unwrap_or_default()).collect()
+    items
+        .iter()
+        .map(|&item| plan.class_of(prompts.prompts[item].word).unwrap_or_default())
+        .collect()
 }
 
 /// Every letter's editor on its own words and on the off-target sample.

@@ -35,7 +35,14 @@ pub(crate) fn macro_estimate(values: &[f64], unit: &str) -> Estimate {
 
 impl Summary {
     pub(crate) fn new(seed: u64, replicates: usize) -> Self {
-        Self { seed, replicates, values: BTreeMap::new(), letters: Vec::new(), tables: BTreeMap::new(), warnings: Vec::new() }
+        Self {
+            seed,
+            replicates,
+            values: BTreeMap::new(),
+            letters: Vec::new(),
+            tables: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
     }
 
     pub(crate) fn put(&mut self, name: &str, estimate: Estimate) {
@@ -45,13 +52,21 @@ impl Summary {
     /// Adds an arm's macro means (bootstrap-t over letters) and per-letter scores.
     pub(crate) fn arm(&mut self, name: &str, scored: &Scored, dose: f64) -> anyhow::Result<()> {
         let missing = &scored.unidentified;
-        let known = self.warnings.iter().any(|w| matches!(w, Warning::LettersWithoutCeiling { letters } if letters == missing));
+        let known = self
+            .warnings
+            .iter()
+            .any(|w| matches!(w, Warning::LettersWithoutCeiling { letters } if letters == missing));
         if !missing.is_empty() && !known {
-            self.warnings.push(Warning::LettersWithoutCeiling { letters: missing.clone() });
+            self.warnings.push(Warning::LettersWithoutCeiling {
+                letters: missing.clone(),
+            });
         }
         let n = scored.letters.len() as u64;
         if (n as usize) < stats::MIN_LETTERS {
-            self.warnings.push(Warning::FewLetters { letters: n, needed: stats::MIN_LETTERS as u64 });
+            self.warnings.push(Warning::FewLetters {
+                letters: n,
+                needed: stats::MIN_LETTERS as u64,
+            });
             return Ok(());
         }
         // One seed for all arms: arms are compared on the same resamples.
@@ -61,13 +76,22 @@ impl Summary {
             seed: stats::seed::sub_seed(self.seed, "statistics/bootstrap"),
         };
         let bootstrap = cluster_bootstrap(&scored.sums, |sums| scores_of_sums(sums), &config)?;
-        let values = |field: fn(&ablation::ClassScore) -> f64| -> Vec<f64> { scored.letters.values().map(field).collect() };
+        let values =
+            |field: fn(&ablation::ClassScore) -> f64| -> Vec<f64> { scored.letters.values().map(field).collect() };
         let direction = [Some(true), Some(false), Some(true), Some(true)];
         let names = ["ms", "o_mean", "m_star", "fi"];
-        let columns = [values(|s| s.ms), values(|s| s.o_mean), values(|s| s.m_star), values(|s| s.fi)];
+        let columns = [
+            values(|s| s.ms),
+            values(|s| s.o_mean),
+            values(|s| s.m_star),
+            values(|s| s.fi),
+        ];
         for (i, (metric, column)) in names.iter().zip(columns).enumerate() {
             let mean = stats::mean(&column)?;
-            let point = Estimate { higher_is_better: direction[i], ..Estimate::point(mean, n, "share") };
+            let point = Estimate {
+                higher_is_better: direction[i],
+                ..Estimate::point(mean, n, "share")
+            };
             // An arm whose letters all agree (null, full site) has no interval to speak of.
             let estimate = match &bootstrap.metrics[i] {
                 Ok(metric) => point.with_interval(metric.bootstrap_t.lo, metric.bootstrap_t.hi),
@@ -75,25 +99,49 @@ impl Summary {
             };
             self.put(&format!("{name}/{metric}"), estimate);
         }
-        self.put(&format!("{name}/o_max"), macro_estimate(&values(|s| s.o_max), "share").lower_is_better());
-        self.put(&format!("{name}/m_star_max"), macro_estimate(&values(|s| s.m_star_max), "share").higher_is_better());
+        self.put(
+            &format!("{name}/o_max"),
+            macro_estimate(&values(|s| s.o_max), "share").lower_is_better(),
+        );
+        self.put(
+            &format!("{name}/m_star_max"),
+            macro_estimate(&values(|s| s.m_star_max), "share").higher_is_better(),
+        );
         self.put(&format!("{name}/effect"), macro_estimate(&values(|s| s.effect), "nats"));
-        self.put(&format!("{name}/effect_m"), macro_estimate(&values(|s| s.effect_m), "logits"));
+        self.put(
+            &format!("{name}/effect_m"),
+            macro_estimate(&values(|s| s.effect_m), "logits"),
+        );
         self.put(&format!("{name}/dose"), Estimate::point(dose, n, "share of |x|"));
         let patched: Vec<f64> = scored.letters.values().filter_map(|s| s.ms_patch).collect();
         if !patched.is_empty() {
-            self.put(&format!("{name}/ms_patch"), macro_estimate(&patched, "share").higher_is_better());
+            self.put(
+                &format!("{name}/ms_patch"),
+                macro_estimate(&patched, "share").higher_is_better(),
+            );
         }
         for (&letter, score) in &scored.letters {
             let words = score.words as u64;
-            let pairs = [("ms", score.ms), ("o_mean", score.o_mean), ("o_max", score.o_max), ("m_star", score.m_star), ("fi", score.fi)];
-            let mut values: BTreeMap<String, Estimate> =
-                pairs.into_iter().map(|(k, v)| (k.to_owned(), Estimate::point(v, words, "share"))).collect();
+            let pairs = [
+                ("ms", score.ms),
+                ("o_mean", score.o_mean),
+                ("o_max", score.o_max),
+                ("m_star", score.m_star),
+                ("fi", score.fi),
+            ];
+            let mut values: BTreeMap<String, Estimate> = pairs
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), Estimate::point(v, words, "share")))
+                .collect();
             values.insert("effect".to_owned(), Estimate::point(score.effect, words, "nats"));
             if let Some(ms) = score.ms_patch {
                 values.insert("ms_patch".to_owned(), Estimate::point(ms, words, "share"));
             }
-            self.letters.push(LetterRow { letter, arm: name.to_owned(), values });
+            self.letters.push(LetterRow {
+                letter,
+                arm: name.to_owned(),
+                values,
+            });
         }
         Ok(())
     }
@@ -130,16 +178,31 @@ pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record) -> anyhow::R
             }
         }
         let share = matched.len() as f64 / target.len().max(1) as f64;
-        values.insert("matched".to_owned(), Estimate::point(share, target.len() as u64, "share"));
-        rows.push(TableRow { at: BTreeMap::from([("k".to_owned(), k.to_string())]), values });
+        values.insert(
+            "matched".to_owned(),
+            Estimate::point(share, target.len() as u64, "share"),
+        );
+        rows.push(TableRow {
+            at: BTreeMap::from([("k".to_owned(), k.to_string())]),
+            values,
+        });
     }
     let largest = KS[KS.len() - 1];
     // Letters that never match count as the largest k tried: a restricted mean, biased down.
-    let restricted: Vec<f64> = target.keys().map(|letter| matched.get(letter).copied().unwrap_or(largest) as f64).collect();
+    let restricted: Vec<f64> = target
+        .keys()
+        .map(|letter| matched.get(letter).copied().unwrap_or(largest) as f64)
+        .collect();
     if !restricted.is_empty() {
-        summary.put("k_to_match/restricted_mean", macro_estimate(&restricted, "latents").lower_is_better());
+        summary.put(
+            "k_to_match/restricted_mean",
+            macro_estimate(&restricted, "latents").lower_is_better(),
+        );
         let share = matched.len() as f64 / target.len() as f64;
-        summary.put("k_to_match/matched", Estimate::point(share, target.len() as u64, "share").higher_is_better());
+        summary.put(
+            "k_to_match/matched",
+            Estimate::point(share, target.len() as u64, "share").higher_is_better(),
+        );
     }
     summary.tables.insert("k_curve".to_owned(), rows);
     Ok(())

@@ -7,7 +7,8 @@ use rand::RngExt;
 use serde::Serialize;
 use stats::seed::rng;
 use tasks::{
-    AnswerTokens, Corpus, Document, Format, IclPlan, IclRequest, Letter, Split, Template, Vocabulary, build_prompts, draw_icl,
+    AnswerTokens, Corpus, Document, Format, IclPlan, IclRequest, Letter, Split, Template, Vocabulary, build_prompts,
+    draw_icl,
 };
 
 /// Share of right answers, with counts.
@@ -20,7 +21,11 @@ pub(crate) struct Accuracy {
 
 impl Accuracy {
     fn new(right: usize, of: usize) -> Self {
-        Self { right, of, share: right as f64 / of.max(1) as f64 }
+        Self {
+            right,
+            of,
+            share: right as f64 / of.max(1) as f64,
+        }
     }
 }
 
@@ -77,7 +82,10 @@ fn whole_vocabulary(model: &Transformer) -> anyhow::Result<Unembedding> {
 }
 
 fn argmax(row: &[f32]) -> usize {
-    row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i)
+    row.iter()
+        .enumerate()
+        .max_by(|a, b| a.1.total_cmp(b.1))
+        .map_or(0, |(i, _)| i)
 }
 
 fn first_letter(
@@ -96,7 +104,10 @@ fn first_letter(
         words,
         pool,
         examples: 10,
-        plan: IclPlan::Shared { sets: 8, prompts_per_word: 1 },
+        plan: IclPlan::Shared {
+            sets: 8,
+            prompts_per_word: 1,
+        },
         seed,
         purpose: "lm/grade",
     };
@@ -119,7 +130,10 @@ fn first_letter(
             }
         }
     }
-    Ok(counts.into_iter().map(|(letter, (right, of))| (letter, Accuracy::new(right, of))).collect())
+    Ok(counts
+        .into_iter()
+        .map(|(letter, (right, of))| (letter, Accuracy::new(right, of)))
+        .collect())
 }
 
 /// Right full-weight targets of a document, teacher-forced, and how many there are.

@@ -39,7 +39,10 @@ pub(crate) fn train(recipe_path: &Path, out: &Path, say: &mut dyn FnMut(&str)) -
     ));
     glosses.shuffle(&mut rng(recipe.seed, "lm/text"));
     glosses.truncate(recipe.text_lines);
-    let encoded = glosses.iter().map(|line| tokenizer.encode(line)).collect::<Result<Vec<_>, _>>()?;
+    let encoded = glosses
+        .iter()
+        .map(|line| tokenizer.encode(line))
+        .collect::<Result<Vec<_>, _>>()?;
     let corpus = Corpus::new(&tokenizer, &vocabulary, &split, recipe.corpus.clone(), encoded)?;
 
     let config = recipe.config(tokenizer.vocab_size());
@@ -55,7 +58,11 @@ pub(crate) fn train(recipe_path: &Path, out: &Path, say: &mut dyn FnMut(&str)) -
         loss += report.loss;
         right += report.letters_right;
         if step % LOG_EVERY == 0 || step == recipe.training.steps {
-            let n = if step % LOG_EVERY == 0 { LOG_EVERY } else { step % LOG_EVERY } as f64;
+            let n = if step % LOG_EVERY == 0 {
+                LOG_EVERY
+            } else {
+                step % LOG_EVERY
+            } as f64;
             let seconds = begun.elapsed().as_secs_f64();
             let tokens = step * recipe.training.batch * recipe.corpus.length;
             say(&format!(
@@ -84,14 +91,25 @@ pub(crate) fn train(recipe_path: &Path, out: &Path, say: &mut dyn FnMut(&str)) -
     let rows = sampled.len() / recipe.corpus.length;
     let ids: Vec<i64> = sampled.into_iter().map(i64::from).collect();
     let tensor = write::TensorData::i64("ids", &[rows, recipe.corpus.length], &ids);
-    write::safetensors(&out.join("sampled_ids.safetensors"), &[tensor], &std::collections::BTreeMap::new())?;
-    say(&format!("written to `{}` after {:.0} s", out.display(), started.elapsed().as_secs_f64()));
+    write::safetensors(
+        &out.join("sampled_ids.safetensors"),
+        &[tensor],
+        &std::collections::BTreeMap::new(),
+    )?;
+    say(&format!(
+        "written to `{}` after {:.0} s",
+        out.display(),
+        started.elapsed().as_secs_f64()
+    ));
     Ok(())
 }
 
 /// Draws the held-out words letter by letter, so that every letter has its share.
 fn hold_out(recipe: &Recipe, vocabulary: &Vocabulary) -> anyhow::Result<Split> {
-    let mut split = Split { train: Vec::new(), test: Vec::new() };
+    let mut split = Split {
+        train: Vec::new(),
+        test: Vec::new(),
+    };
     for (letter, mut words) in vocabulary.by_letter(&vocabulary.indices())? {
         words.shuffle(&mut rng(recipe.seed, &format!("lm/held-out/{letter}")));
         let share = (recipe.held_out.share * words.len() as f64).round() as usize;

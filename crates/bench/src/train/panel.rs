@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::failure;
 use anyhow::Context;
 use checkpoint::{Checkpoint, write};
 use model_runner::{HookName, Keep, ModelConfig, Tokenizer, Transformer};
@@ -9,7 +10,6 @@ use sae::train::Rows;
 use sae::{ActivationSource, Metadata, Objective, Sae, SaeError, StoredDtype, TrainConfig, evaluate};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use crate::failure;
 use tasks::{AnswerTokens, IclPlan, IclRequest, Template, build_prompts, draw_icl, vocabulary};
 
 /// A panel: shared settings and its members.
@@ -75,28 +75,52 @@ impl ActivationSource for Mixed<'_> {
     fn read(&self, rows: &[usize], out: &mut [f32]) -> Result<(), SaeError> {
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.width())) {
             let (word, index) = self.of(row);
-            if word { self.words.read(&[index], out)? } else { self.others.read(&[index], out)? }
+            if word {
+                self.words.read(&[index], out)?
+            } else {
+                self.others.read(&[index], out)?
+            }
         }
         Ok(())
     }
 }
 
 /// Trains the members of `panel` whose name contains `only` (all when `None`) and writes them to `out`.
-pub(crate) fn train(model_dir: &Path, panel: &Path, only: Option<&str>, out: &Path, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
+pub(crate) fn train(
+    model_dir: &Path,
+    panel: &Path,
+    only: Option<&str>,
+    out: &Path,
+    say: &mut dyn FnMut(&str),
+) -> anyhow::Result<()> {
     let settings: Panel = checkpoint::read_json(panel)?;
     let model = Transformer::open(model_dir)?;
     let config = model.config().clone();
     if settings.layer >= config.layers {
-        let reason = format!("field `layer` is {}, the model has {} layers", settings.layer, config.layers);
+        let reason = format!(
+            "field `layer` is {}, the model has {} layers",
+            settings.layer, config.layers
+        );
         return Err(failure::input(format!("`{}`: {reason}", panel.display())));
     }
     let hook = HookName::resid_post(settings.layer).to_string();
     let words = word_rows(&model, model_dir, &config, settings.layer, settings.seed)?;
     let others = text_rows(&model, model_dir, settings.layer)?;
     let d = config.hidden_size;
-    say(&format!("{} word rows, {} other rows at `{hook}`", words.len() / d, others.len() / d));
-    let source = Mixed { words: Rows::new(&words, d), others: Rows::new(&others, d), share: settings.word_share };
-    let members = settings.members.iter().filter(|m| only.is_none_or(|name| m.name.contains(name)));
+    say(&format!(
+        "{} word rows, {} other rows at `{hook}`",
+        words.len() / d,
+        others.len() / d
+    ));
+    let source = Mixed {
+        words: Rows::new(&words, d),
+        others: Rows::new(&others, d),
+        share: settings.word_share,
+    };
+    let members = settings
+        .members
+        .iter()
+        .filter(|m| only.is_none_or(|name| m.name.contains(name)));
     let mut trained = 0;
     for member in members {
         let mut config = TrainConfig::new(member.width, member.objective.clone(), member.steps);
@@ -110,7 +134,8 @@ pub(crate) fn train(model_dir: &Path, panel: &Path, only: Option<&str>, out: &Pa
             .with("hook_name", hook.as_str())
             .with("prepend_bos", true)
             .with("seed", member.seed);
-        let (sae, report) = sae::train(&config, &source, member.seed).with_context(|| format!("training `{}`", member.name))?;
+        let (sae, report) =
+            sae::train(&config, &source, member.seed).with_context(|| format!("training `{}`", member.name))?;
         let folder = out.join(&member.name);
         sae.save(&folder, StoredDtype::Bf16)?;
         // What is shipped is measured: the file, read back.
@@ -128,13 +153,22 @@ pub(crate) fn train(model_dir: &Path, panel: &Path, only: Option<&str>, out: &Pa
     }
     if trained == 0 {
         let name = only.unwrap_or_default();
-        return Err(failure::nothing_selected(format!("no member of `{}` has a name with `{name}`", panel.display())));
+        return Err(failure::nothing_selected(format!(
+            "no member of `{}` has a name with `{name}`",
+            panel.display()
+        )));
     }
     Ok(())
 }
 
 /// The stream at every vocabulary word in a ten-example prompt, `[words, d_model]`.
-fn word_rows(model: &Transformer, dir: &Path, config: &ModelConfig, layer: usize, seed: u64) -> anyhow::Result<Vec<f32>> {
+fn word_rows(
+    model: &Transformer,
+    dir: &Path,
+    config: &ModelConfig,
+    layer: usize,
+    seed: u64,
+) -> anyhow::Result<Vec<f32>> {
     let tokenizer = Tokenizer::open(dir, config.bos_token_id)?;
     let vocabulary = vocabulary(&tokenizer)?;
     let template = Template::verbose();
@@ -145,12 +179,18 @@ fn word_rows(model: &Transformer, dir: &Path, config: &ModelConfig, layer: usize
         words: &words,
         pool: &words,
         examples: 10,
-        plan: IclPlan::Shared { sets: 8, prompts_per_word: 1 },
+        plan: IclPlan::Shared {
+            sets: 8,
+            prompts_per_word: 1,
+        },
         seed,
         purpose: "sae/activations",
     };
     let prompts = build_prompts(&tokenizer, &template, &vocabulary, draw_icl(&request)?)?;
-    let items = prompts.prompts.iter().map(|p| ablation::Item { set: p.icl, suffix: prompts.suffix(p).to_vec() });
+    let items = prompts.prompts.iter().map(|p| ablation::Item {
+        set: p.icl,
+        suffix: prompts.suffix(p).to_vec(),
+    });
     let answers = AnswerTokens::new(&tokenizer)?;
     let stage = ablation::Stage::new(model, &prompts.prefixes, items.collect(), answers.ids())?;
     let all: Vec<usize> = (0..stage.items().len()).collect();

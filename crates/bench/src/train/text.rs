@@ -12,7 +12,10 @@ const WORDNET: &str = "/usr/share/wordnet";
 
 fn read(path: &Path) -> anyhow::Result<String> {
     fs_err::read_to_string(path).with_context(|| {
-        format!("`{}` is not there\nhint: apt-get install wamerican wordnet-base", path.display())
+        format!(
+            "`{}` is not there\nhint: apt-get install wamerican wordnet-base",
+            path.display()
+        )
     })
 }
 
@@ -22,7 +25,9 @@ pub(crate) fn glosses() -> anyhow::Result<Vec<String>> {
     for part in ["noun", "verb", "adj", "adv"] {
         let text = read(&Path::new(WORDNET).join(format!("data.{part}")))?;
         for line in text.lines().filter(|line| !line.starts_with("  ")) {
-            let Some((head, gloss)) = line.split_once(" | ") else { continue };
+            let Some((head, gloss)) = line.split_once(" | ") else {
+                continue;
+            };
             let Some(word) = head.split(' ').nth(4) else { continue };
             let word = word.replace('_', " ");
             let gloss = gloss.split(';').next().unwrap_or_default().trim();
@@ -40,7 +45,9 @@ pub(crate) fn glosses() -> anyhow::Result<Vec<String>> {
 pub(crate) fn word_counts(glosses: &[String]) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let listed = read(Path::new(WORDS))?;
-    let running = glosses.iter().flat_map(|line| line.split(|c: char| !c.is_ascii_alphabetic()));
+    let running = glosses
+        .iter()
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphabetic()));
     for word in running.chain(listed.lines()) {
         if !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic()) {
             *counts.entry(format!(" {word}")).or_default() += 1;

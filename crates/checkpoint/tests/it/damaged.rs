@@ -40,12 +40,7 @@ fn exercise(folder: &Path, bytes: &[u8]) -> Result<Vec<(String, Vec<usize>)>, Ch
             view.shape.iter().product::<usize>() * view.dtype.size(),
             view.bytes.len()
         );
-        let _ = (
-            view.to_f32(),
-            view.to_f64(),
-            view.to_i64(),
-            view.rows_f32(&[0]),
-        );
+        let _ = (view.to_f32(), view.to_f64(), view.to_i64(), view.rows_f32(&[0]));
         found.push((name.to_owned(), view.shape.to_vec()));
     }
     Ok(found)
@@ -75,40 +70,26 @@ fn forged_headers() {
     let wrong = [
         (entry("F32", "[2]", "[0,4]"), "does not fit"),
         (entry("F32", "[1]", "[0,3]"), "does not fit"),
-        (
-            entry("F32", "[4294967296,4294967296,4]", "[0,4]"),
-            "does not fit",
-        ),
+        (entry("F32", "[4294967296,4294967296,4]", "[0,4]"), "does not fit"),
         (entry("F32", "[1]", "[4,8]"), "offsets 4..8"),
         (entry("F32", "[1]", "[4,0]"), "offsets 4..0"),
-        (
-            entry("F32", "[1]", "[0,99999999999999999999]"),
-            "bad header",
-        ),
+        (entry("F32", "[1]", "[0,99999999999999999999]"), "bad header"),
         (entry("F32", "[-1]", "[0,4]"), "bad header"),
         (entry("NEW", "[1]", "[0,2]"), "2 bytes follow"),
-        (
-            r#"{"x":{"dtype":"F32"}}"#.to_owned(),
-            "missing field `shape`",
-        ),
+        (r#"{"x":{"dtype":"F32"}}"#.to_owned(), "missing field `shape`"),
         ("[]".to_owned(), "bad header"),
         ("{".to_owned(), "bad header"),
         ("{\"\u{1}".to_owned(), "bad header"),
-        (
-            format!("{}1{}", "[".repeat(5000), "]".repeat(5000)),
-            "bad header",
-        ),
+        (format!("{}1{}", "[".repeat(5000), "]".repeat(5000)), "bad header"),
         (r#"{"__metadata__":{"a":1}}"#.to_owned(), "bad header"),
     ];
     for (header, reason) in wrong {
         let error = open(folder.path(), &raw(&header, &[0; 4])).expect_err("a forged header");
-        assert!(
-            matches!(error, CheckpointError::Header { .. }),
-            "{header}: {error}"
-        );
+        assert!(matches!(error, CheckpointError::Header { .. }), "{header}: {error}");
         says(&error, &["damaged.safetensors", reason]);
     }
-    let overlap = r#"{"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"y":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#;
+    let overlap =
+        r#"{"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"y":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#;
     says(
         &open(folder.path(), &raw(overlap, &[0; 4])).expect_err("overlap"),
         &["`y`", "offsets 2..4", "ends at 3"],
@@ -130,11 +111,7 @@ fn offsets_near_the_end_of_the_address_space() {
         })
         .collect();
     let folder = folder();
-    let error = open(
-        folder.path(),
-        &raw(&format!("{{{}}}", entries.join(",")), &[0; 4]),
-    )
-    .expect_err("impossible");
+    let error = open(folder.path(), &raw(&format!("{{{}}}", entries.join(",")), &[0; 4])).expect_err("impossible");
     says(&error, &["damaged.safetensors"]);
 }
 
@@ -165,20 +142,14 @@ fn foreign_files_are_recognised() {
         (b"\x80\x04\x95 and the rest of a pickle", "pickle"),
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"{\"model_type\": \"gemma2\"}", "JSON"),
-        (
-            b"\x10\x00\x00\x00\x00\x00\x00\x00 something",
-            "fetch it again",
-        ),
+        (b"\x10\x00\x00\x00\x00\x00\x00\x00 something", "fetch it again"),
     ] {
         says(
             &open(folder.path(), bytes).expect_err("not safetensors"),
             &["damaged.safetensors", "not a valid", hint],
         );
     }
-    says(
-        &open(folder.path(), b"").expect_err("empty"),
-        &["truncated", "0 bytes"],
-    );
+    says(&open(folder.path(), b"").expect_err("empty"), &["truncated", "0 bytes"]);
 }
 
 proptest! {

@@ -42,15 +42,9 @@ fn messages() {
             "{\"layers\": [{\"heads\": 1},\n {\"heads\": 300}]}",
             &["300", "line 2", "`layers[1].heads`"],
         ),
-        (
-            "{\"layers\": [{}]}",
-            &["missing field `heads`", "`layers[0]`"],
-        ),
+        ("{\"layers\": [{}]}", &["missing field `heads`", "`layers[0]`"]),
         ("{\"layers\": []}", &["missing field `hidden_size`"]),
-        (
-            "{\"hidden_sise\": 8}",
-            &["unknown field `hidden_sise`", "line 1"],
-        ),
+        ("{\"hidden_sise\": 8}", &["unknown field `hidden_sise`", "line 1"]),
         ("", &["EOF", "line 1"]),
     ];
     for (text, parts) in cases {
@@ -70,19 +64,12 @@ fn files() {
     assert!(matches!(error, CheckpointError::Io { .. }));
     // The path is said once, although the I/O layer knows it too.
     assert_eq!(
-        error
-            .to_string()
-            .matches(&folder.path().display().to_string())
-            .count(),
+        error.to_string().matches(&folder.path().display().to_string()).count(),
         1,
         "{error}"
     );
     let path = folder.path().join("value.json");
     fs_err::write(&path, r#"{"b": 1, "a": [null]}"#).expect("write");
     let value = read_json_value(&path).expect("a value");
-    assert_eq!(
-        value.to_string(),
-        r#"{"b":1,"a":[null]}"#,
-        "field order is kept"
-    );
+    assert_eq!(value.to_string(), r#"{"b":1,"a":[null]}"#, "field order is kept");
 }

@@ -61,8 +61,7 @@ fn every_dtype() {
     assert_eq!(checkpoint.names().collect::<Vec<_>>(), names);
 
     let bytes = fs_err::read(&path).expect("read");
-    let reference =
-        safetensors::SafeTensors::deserialize(&bytes).expect("the reference reads our file");
+    let reference = safetensors::SafeTensors::deserialize(&bytes).expect("the reference reads our file");
     for sample in &samples {
         let view = checkpoint.get(&sample.name).expect("a tensor");
         assert_eq!(
@@ -93,21 +92,12 @@ fn conversions() {
     assert_eq!(floats("t.F32").expect("floats"), [0.0, f32::MAX, -1.5]);
     assert_eq!(floats("t.F64").expect("floats"), [0.0, f32::INFINITY, -1.5]);
     assert_eq!(floats("t.F16").expect("floats"), [0.0, 65504.0, -1.5]);
-    assert_eq!(
-        floats("t.BF16").expect("floats"),
-        [0.0, bf16::MAX.to_f32(), -1.5]
-    );
+    assert_eq!(floats("t.BF16").expect("floats"), [0.0, bf16::MAX.to_f32(), -1.5]);
     assert_eq!(doubles("t.F64").expect("doubles"), [0.0, f64::MAX, -1.5]);
     assert_eq!(doubles("t.F16").expect("doubles"), [0.0, 65504.0, -1.5]);
     assert_eq!(integers("t.I64").expect("integers"), [0, i64::MAX, -2]);
-    assert_eq!(
-        integers("t.I32").expect("integers"),
-        [0, i64::from(i32::MAX), -2]
-    );
-    assert_eq!(
-        integers("t.I16").expect("integers"),
-        [0, i64::from(i16::MAX), -2]
-    );
+    assert_eq!(integers("t.I32").expect("integers"), [0, i64::from(i32::MAX), -2]);
+    assert_eq!(integers("t.I16").expect("integers"), [0, i64::from(i16::MAX), -2]);
     assert_eq!(integers("t.I8").expect("integers"), [0, 127, -2]);
     assert_eq!(integers("t.U8").expect("integers"), [0, 255, 2]);
     assert_eq!(integers("t.BOOL").expect("integers"), [0, 1, 1]);
@@ -146,23 +136,12 @@ fn rows_and_shapes() {
     let wrong = embedding.expect_shape(&[3, 4]).expect_err("another shape");
     says(
         &wrong,
-        &[
-            "rows.safetensors",
-            "embedding",
-            "expected [3, 4]",
-            "found [4, 3]",
-        ],
+        &["rows.safetensors", "embedding", "expected [3, 4]", "found [4, 3]"],
     );
-    says(
-        &embedding.rows_f32(&[4]).expect_err("outside"),
-        &["row 4", "[4, 3]"],
-    );
+    says(&embedding.rows_f32(&[4]).expect_err("outside"), &["row 4", "[4, 3]"]);
     let scalar = checkpoint.get("scalar").expect("a tensor");
     assert_eq!(scalar.to_f32().expect("a scalar"), [7.0]);
-    says(
-        &scalar.rows_f32(&[0]).expect_err("no matrix"),
-        &["a matrix", "[]"],
-    );
+    says(&scalar.rows_f32(&[0]).expect_err("no matrix"), &["a matrix", "[]"]);
     let empty = checkpoint.get("empty").expect("a tensor");
     assert_eq!(empty.rows_f32(&[]).expect("no rows"), [0.0; 0]);
     empty.rows_f32(&[0]).expect_err("no row 0");
@@ -173,10 +152,7 @@ fn rows_and_shapes() {
         .expect_err("integers are not floats");
     let missing = checkpoint.get("nothing").expect_err("no such tensor");
     assert!(matches!(missing, CheckpointError::MissingTensor { .. }));
-    says(
-        &missing,
-        &["rows.safetensors", "`nothing`", "4 tensors", "`embedding`"],
-    );
+    says(&missing, &["rows.safetensors", "`nothing`", "4 tensors", "`embedding`"]);
     assert!(checkpoint.contains("scalar") && !checkpoint.contains("nothing"));
 }
 
@@ -195,10 +171,7 @@ fn unaligned_tensors() {
         ("F32", values.iter().flat_map(|v| v.to_le_bytes()).collect()),
         (
             "F16",
-            values
-                .iter()
-                .flat_map(|&v| f16::from_f32(v).to_le_bytes())
-                .collect(),
+            values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
         ),
     ] {
         // One byte before the tensor, and a header of each length modulo 8: every alignment occurs.
@@ -211,10 +184,7 @@ fn unaligned_tensors() {
             let path = folder.path().join("unaligned.safetensors");
             fs_err::write(&path, raw(&header, &[&[1], &bytes[..]].concat())).expect("write");
             let checkpoint = Checkpoint::open(&path).expect("open");
-            let read = checkpoint
-                .get("x")
-                .and_then(|view| view.to_f32())
-                .expect("floats");
+            let read = checkpoint.get("x").and_then(|view| view.to_f32()).expect("floats");
             let expected: Vec<f32> = if dtype == "F16" {
                 values.iter().map(|&v| f16::from_f32(v).to_f32()).collect()
             } else {
@@ -229,17 +199,11 @@ fn unaligned_tensors() {
 fn reads_the_reference_writer_and_unknown_types() {
     let folder = folder();
     let path = folder.path().join("theirs.safetensors");
-    let view = |dtype, shape, data| {
-        safetensors::tensor::TensorView::new(dtype, shape, data).expect("a view")
-    };
+    let view = |dtype, shape, data| safetensors::tensor::TensorView::new(dtype, shape, data).expect("a view");
     let tensors = [
         (
             "w",
-            view(
-                safetensors::Dtype::F32,
-                vec![2],
-                &[0, 0, 128, 63, 0, 0, 0, 64],
-            ),
+            view(safetensors::Dtype::F32, vec![2], &[0, 0, 128, 63, 0, 0, 0, 64]),
         ),
         ("wide", view(safetensors::Dtype::U64, vec![1], &[1; 8])),
         ("small", view(safetensors::Dtype::F8_E4M3, vec![3], &[1; 3])),
@@ -248,15 +212,9 @@ fn reads_the_reference_writer_and_unknown_types() {
     let bytes = safetensors::serialize(tensors, Some(metadata)).expect("serialise");
     fs_err::write(&path, bytes).expect("write");
     let checkpoint = Checkpoint::open(&path).expect("open");
+    assert_eq!(checkpoint.metadata().get("k").map(String::as_str), Some("v"));
     assert_eq!(
-        checkpoint.metadata().get("k").map(String::as_str),
-        Some("v")
-    );
-    assert_eq!(
-        checkpoint
-            .get("w")
-            .and_then(|view| view.to_f32())
-            .expect("floats"),
+        checkpoint.get("w").and_then(|view| view.to_f32()).expect("floats"),
         [1.0, 2.0]
     );
     says(

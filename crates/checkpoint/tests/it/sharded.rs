@@ -15,10 +15,7 @@ fn index(folder: &Path, weight_map: &str) {
 fn shards(folder: &Path) {
     write(
         &folder.join("model-1.safetensors"),
-        &[
-            TensorData::f32("a", &[1], &[1.0]),
-            TensorData::f32("b", &[1], &[2.0]),
-        ],
+        &[TensorData::f32("a", &[1], &[1.0]), TensorData::f32("b", &[1], &[2.0])],
     );
     write(
         &folder.join("model-2.safetensors"),
@@ -40,10 +37,7 @@ fn reads_across_shards() {
     assert_eq!(checkpoint.total_bytes(), 12);
     for (name, value) in [("a", 1.0), ("b", 2.0), ("c", 3.0)] {
         assert_eq!(
-            checkpoint
-                .get(name)
-                .and_then(|view| view.to_f32())
-                .expect("floats"),
+            checkpoint.get(name).and_then(|view| view.to_f32()).expect("floats"),
             [value]
         );
     }
@@ -83,27 +77,13 @@ fn broken_indexes() {
     let error = Checkpoint::open(folder.path()).expect_err("a missing shard");
     says(
         &error,
-        &[
-            "model-3.safetensors",
-            "model.safetensors.index.json",
-            "`c`",
-            "hint: ",
-        ],
+        &["model-3.safetensors", "model.safetensors.index.json", "`c`", "hint: "],
     );
     index(folder.path(), r#"{"a": "model-2.safetensors"}"#);
     let error = Checkpoint::open(folder.path()).expect_err("a missing tensor");
     assert!(matches!(error, CheckpointError::MissingTensor { .. }));
-    says(
-        &error,
-        &["model-2.safetensors", "`a`", "model.safetensors.index.json"],
-    );
-    for shard in [
-        "../model-1.safetensors",
-        "/etc/passwd",
-        "sub/x.safetensors",
-        "",
-        "..",
-    ] {
+    says(&error, &["model-2.safetensors", "`a`", "model.safetensors.index.json"]);
+    for shard in ["../model-1.safetensors", "/etc/passwd", "sub/x.safetensors", "", ".."] {
         index(folder.path(), &format!(r#"{{"a": "{shard}"}}"#));
         let error = Checkpoint::open(folder.path()).expect_err("a shard outside the folder");
         says(&error, &["index.json", "weight_map.a"]);
@@ -162,10 +142,7 @@ fn hashes_are_those_of_b3sum() {
     // The published BLAKE3 test vector of no input.
     let empty = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
     assert_eq!(content_hash(&path).expect("hash"), empty);
-    says(
-        &content_hash(folder.path()).expect_err("no weights"),
-        &["hint: "],
-    );
+    says(&content_hash(folder.path()).expect_err("no weights"), &["hint: "]);
 
     shards(folder.path());
     let hash = |name: &str| content_hash(&folder.path().join(name)).expect("hash");
@@ -186,8 +163,5 @@ fn hashes_are_those_of_b3sum() {
         &folder.path().join("model.safetensors"),
         &[TensorData::f32("c", &[1], &[3.5])],
     );
-    assert_eq!(
-        content_hash(folder.path()).expect("hash"),
-        hash("model.safetensors")
-    );
+    assert_eq!(content_hash(folder.path()).expect("hash"), hash("model.safetensors"));
 }

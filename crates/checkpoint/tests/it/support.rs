@@ -18,12 +18,7 @@ pub(crate) fn write(path: &Path, tensors: &[TensorData<'_>]) {
 
 /// A safetensors file with any header and any data.
 pub(crate) fn raw(header: &str, data: &[u8]) -> Vec<u8> {
-    [
-        &(header.len() as u64).to_le_bytes(),
-        header.as_bytes(),
-        data,
-    ]
-    .concat()
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
 }
 
 /// Checks that a message contains all of `parts`.

@@ -26,17 +26,8 @@ fn replaces_without_leftovers() {
         use std::os::unix::fs::PermissionsExt;
         let plain = folder.path().join("plain");
         fs_err::write(&plain, "x").expect("write");
-        let mode = |path| {
-            fs_err::metadata(path)
-                .expect("metadata")
-                .permissions()
-                .mode()
-        };
-        assert_eq!(
-            mode(&path),
-            mode(&plain),
-            "the permissions of a plain new file"
-        );
+        let mode = |path| fs_err::metadata(path).expect("metadata").permissions().mode();
+        assert_eq!(mode(&path), mode(&plain), "the permissions of a plain new file");
     }
     let error = atomic(folder.path(), b"x").expect_err("a folder is in the way");
     assert!(matches!(error, CheckpointError::Io { .. }), "{error}");
@@ -54,9 +45,7 @@ fn an_open_checkpoint_survives_replacement() {
     let open = Checkpoint::open(&path).expect("open");
     write(&path, &[TensorData::f32("x", &[1], &[9.0])]);
     assert_eq!(
-        open.get("x")
-            .and_then(|view| view.to_f32())
-            .expect("floats"),
+        open.get("x").and_then(|view| view.to_f32()).expect("floats"),
         [1.0, 2.0]
     );
 }
@@ -70,9 +59,7 @@ fn equal_input_gives_equal_bytes() {
         TensorData::f32("a32", &[1], &[3.0]),
     ];
     let reversed: Vec<TensorData<'_>> = tensors.iter().rev().cloned().collect();
-    let metadata: BTreeMap<String, String> = (0..20)
-        .map(|i| (format!("key{i}"), i.to_string()))
-        .collect();
+    let metadata: BTreeMap<String, String> = (0..20).map(|i| (format!("key{i}"), i.to_string())).collect();
     let bytes = [&tensors[..], &reversed].map(|tensors| {
         let path = folder.path().join("x.safetensors");
         safetensors(&path, tensors, &metadata).expect("write");
@@ -88,14 +75,8 @@ fn refusals_leave_no_file() {
     let one = TensorData::f32("x", &[1], &[1.0]);
     let cases = [
         (vec![one.clone(), one.clone()], "used twice"),
-        (
-            vec![TensorData::f32("__metadata__", &[1], &[1.0])],
-            "reserved",
-        ),
-        (
-            vec![TensorData::f32("x", &[2], &[1.0])],
-            "does not fit 4 bytes",
-        ),
+        (vec![TensorData::f32("__metadata__", &[1], &[1.0])], "reserved"),
+        (vec![TensorData::f32("x", &[2], &[1.0])], "does not fit 4 bytes"),
         (
             vec![TensorData {
                 name: "x".to_owned(),

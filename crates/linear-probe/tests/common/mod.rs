@@ -25,15 +25,8 @@ pub(crate) fn golden_data() -> (Vec<f32>, Vec<usize>) {
 }
 
 /// `n` rows of `classes` shifted clusters in `d` anisotropic dimensions, class sizes unequal.
-pub(crate) fn clusters(
-    n: usize,
-    d: usize,
-    classes: usize,
-    rng: &mut impl Rng,
-) -> (Vec<f32>, Vec<usize>) {
-    let shifts: Vec<f32> = (0..classes * d)
-        .map(|_| rng.random_range(-0.25..0.25))
-        .collect();
+pub(crate) fn clusters(n: usize, d: usize, classes: usize, rng: &mut impl Rng) -> (Vec<f32>, Vec<usize>) {
+    let shifts: Vec<f32> = (0..classes * d).map(|_| rng.random_range(-0.25..0.25)).collect();
     let labels: Vec<usize> = (0..n)
         .map(|row| {
             if row < 2 * classes {

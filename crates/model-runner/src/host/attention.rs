@@ -42,7 +42,12 @@ pub(super) fn attend(
     out: &mut [f32],
     threads: Threads,
 ) {
-    let Shape { batch, seq, queries, prefix: past } = shape;
+    let Shape {
+        batch,
+        seq,
+        queries,
+        prefix: past,
+    } = shape;
     let (hd, kv_heads) = (config.head_dim, config.kv_heads);
     let q_width = config.heads * hd;
     let kv_width = 2 * kv_heads * hd;
@@ -87,7 +92,14 @@ pub(super) fn attend(
                 gemm_f32(
                     (queries, hd, seq),
                     (q, Layout::rows(q_width).at(prompt * queries * q_width + head_offset)),
-                    (kv, Layout { offset: keys, row: 1, col: kv_width }),
+                    (
+                        kv,
+                        Layout {
+                            offset: keys,
+                            row: 1,
+                            col: kv_width,
+                        },
+                    ),
                     (scores, Layout::rows(width).at(prompt * queries * width + visible_past)),
                     false,
                     1.0,
@@ -114,7 +126,12 @@ pub(super) fn attend(
 
 /// Caps and normalises each row over the keys that its query sees, zeroing the rest.
 fn normalise(scores: &mut [f32], width: usize, shape: Shape, window: Window, low: usize, cap: Option<f64>) {
-    let Shape { seq, queries, prefix: past, .. } = shape;
+    let Shape {
+        seq,
+        queries,
+        prefix: past,
+        ..
+    } = shape;
     simd(|| {
         for (row, line) in scores.chunks_exact_mut(width).enumerate() {
             let position = past + seq - queries + row % queries;
@@ -160,7 +177,12 @@ fn mix(
     out: &mut [f32],
     threads: Threads,
 ) {
-    let Shape { batch, seq, queries, prefix: past } = shape;
+    let Shape {
+        batch,
+        seq,
+        queries,
+        prefix: past,
+    } = shape;
     let hd = config.head_dim;
     let q_width = config.heads * hd;
     let kv_width = 2 * config.kv_heads * hd;

@@ -80,11 +80,33 @@ impl LayerRun<'_> {
         self.rotate(q, kv, queries);
 
         let heads = sized(&mut space.heads, asked * q_width);
-        let shape = Shape { batch: self.batch, seq: self.seq, queries, prefix: self.past };
-        attention::attend(config, self.window, shape, q, kv, self.prefix, &mut space.scores, heads, self.threads);
+        let shape = Shape {
+            batch: self.batch,
+            seq: self.seq,
+            queries,
+            prefix: self.past,
+        };
+        attention::attend(
+            config,
+            self.window,
+            shape,
+            q,
+            kv,
+            self.prefix,
+            &mut space.scores,
+            heads,
+            self.threads,
+        );
         let projected = sized(&mut space.projected, asked * d);
         self.product(asked, heads, &self.weights.o, d, projected);
-        self.add(x, projected, &self.weights.attn_out, Point::AttnOut, &mut space.added, &mut tap);
+        self.add(
+            x,
+            projected,
+            &self.weights.attn_out,
+            Point::AttnOut,
+            &mut space.added,
+            &mut tap,
+        );
         if let Some(tap) = &mut tap {
             tap(Point::ResidMid, x);
         }
@@ -98,7 +120,14 @@ impl LayerRun<'_> {
         gated_gelu(gate_up, inner, gated);
         let projected = sized(&mut space.projected, asked * d);
         self.product(asked, gated, &self.weights.down, d, projected);
-        self.add(x, projected, &self.weights.mlp_out, Point::MlpOut, &mut space.added, &mut tap);
+        self.add(
+            x,
+            projected,
+            &self.weights.mlp_out,
+            Point::MlpOut,
+            &mut space.added,
+            &mut tap,
+        );
         if let Some(tap) = &mut tap {
             tap(Point::ResidPost, x);
         }

@@ -41,7 +41,10 @@ impl PrefixCache {
     /// Bytes of memory held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(|layer| 4 * (layer.k.len() + layer.v.len())).sum()
+        self.layers
+            .iter()
+            .map(|layer| 4 * (layer.k.len() + layer.v.len()))
+            .sum()
     }
 }
 
@@ -63,6 +66,9 @@ impl PrefixLayer {
             }
             out
         };
-        Self { k: gather(&self.k, 0), v: gather(&self.v, width) }
+        Self {
+            k: gather(&self.k, 0),
+            v: gather(&self.v, width),
+        }
     }
 }

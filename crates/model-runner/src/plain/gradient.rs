@@ -35,7 +35,10 @@ pub fn metric_gradient(
         return Err(ModelError::Run(format!("{} token ids for {batch} prompts", ids.len())));
     }
     if let Some(layer) = layers.iter().find(|&&layer| layer >= model.config.layers) {
-        return Err(ModelError::Run(format!("layer {layer} of a model with {} layers", model.config.layers)));
+        return Err(ModelError::Run(format!(
+            "layer {layer} of a model with {} layers",
+            model.config.layers
+        )));
     }
     if !model.device.is_autodiff() {
         return Err(ModelError::Run("gradients need an autodiff device".to_owned()));
@@ -62,7 +65,9 @@ pub fn metric_gradient(
     let gradients = values.sum().backward();
     let mut out = Vec::with_capacity(layers.len());
     for leaf in leaves.into_iter().flatten() {
-        let gradient = leaf.grad(&gradients).ok_or_else(|| ModelError::Run("a leaf has no gradient".to_owned()))?;
+        let gradient = leaf
+            .grad(&gradients)
+            .ok_or_else(|| ModelError::Run("a leaf has no gradient".to_owned()))?;
         let data = gradient.into_data().convert::<f32>().try_into_vec::<f32>();
         out.push(data.map_err(|e| ModelError::Run(format!("reading a gradient: {e:?}")))?);
     }

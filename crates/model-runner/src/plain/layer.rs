@@ -127,7 +127,11 @@ impl Rotation {
             let values: Vec<f32> = (0..seq).flat_map(|position| pick(table.at(position))).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, seq, half]), device)
         };
-        Self { cos: gather(|(c, _)| c.to_vec()), sin: gather(|(_, s)| s.to_vec()), half }
+        Self {
+            cos: gather(|(c, _)| c.to_vec()),
+            sin: gather(|(_, s)| s.to_vec()),
+            half,
+        }
     }
 
     fn apply(&self, x: Tensor<4>) -> Tensor<4> {

@@ -32,11 +32,17 @@ impl PlainModel {
     /// gradients can be asked for (the device must be an autodiff one).
     #[must_use]
     pub fn new(config: &ModelConfig, params: &ParamSet, device: &Device, tracked: bool) -> Self {
-        let tensors = Tensors { params, device, tracked };
+        let tensors = Tensors {
+            params,
+            device,
+            tracked,
+        };
         Self {
             config: config.clone(),
             embedding: tensors.matrix(0),
-            layers: (0..config.layers).map(|layer| PlainLayer::new(config, layer, &tensors)).collect(),
+            layers: (0..config.layers)
+                .map(|layer| PlainLayer::new(config, layer, &tensors))
+                .collect(),
             final_norm: tensors.vector(params.len() - 1),
             device: device.clone(),
         }

@@ -92,7 +92,10 @@ impl AnyTensor {
             Self::Matrix(tensor) => tensor.grad_remove(gradients).map(Tensor::into_data),
             Self::Vector(tensor) => tensor.grad_remove(gradients).map(Tensor::into_data),
         };
-        data.map_or_else(|| vec![0.0; len], |data| data.convert::<f32>().try_into_vec().unwrap_or_else(|_| vec![0.0; len]))
+        data.map_or_else(
+            || vec![0.0; len],
+            |data| data.convert::<f32>().try_into_vec().unwrap_or_else(|_| vec![0.0; len]),
+        )
     }
 }
 

@@ -17,7 +17,14 @@ impl AdamW {
     #[must_use]
     pub fn new(sizes: &[usize], beta1: f32, beta2: f32) -> Self {
         let zeros: Vec<Vec<f32>> = sizes.iter().map(|&n| vec![0.0; n]).collect();
-        Self { beta1, beta2, epsilon: 1e-8, first: zeros.clone(), second: zeros, step: 0 }
+        Self {
+            beta1,
+            beta2,
+            epsilon: 1e-8,
+            first: zeros.clone(),
+            second: zeros,
+            step: 0,
+        }
     }
 
     /// One step on every tensor; `decay` is each tensor's weight decay.
@@ -30,7 +37,12 @@ impl AdamW {
         for (i, gradient) in gradients.iter().enumerate() {
             let shrink = 1.0 - rate * decay[i];
             let work = (values[i].par_chunks_mut(CHUNK), self.first[i].par_chunks_mut(CHUNK));
-            let work = (work.0, work.1, self.second[i].par_chunks_mut(CHUNK), gradient.par_chunks(CHUNK));
+            let work = (
+                work.0,
+                work.1,
+                self.second[i].par_chunks_mut(CHUNK),
+                gradient.par_chunks(CHUNK),
+            );
             work.into_par_iter().for_each(|(values, first, second, gradient)| {
                 kernels::math::simd(|| {
                     for (((value, m), v), &g) in values.iter_mut().zip(first).zip(second).zip(gradient) {
@@ -54,7 +66,9 @@ pub(super) fn clip(gradients: &mut [Vec<f32>], limit: f32) -> f32 {
     let norm = square.sqrt() as f32;
     if norm > limit {
         let scale = limit / norm;
-        gradients.par_iter_mut().for_each(|g| g.iter_mut().for_each(|x| *x *= scale));
+        gradients
+            .par_iter_mut()
+            .for_each(|g| g.iter_mut().for_each(|x| *x *= scale));
     }
     norm
 }

@@ -89,7 +89,9 @@ fn row_gradient(row: &mut [f32], target: usize, weight: f64, cap: Option<f32>) -
                 *value = cap * t;
             }
         }
-        let top = row.iter().fold(f32::NEG_INFINITY, |top, &v| if v > top { v } else { top });
+        let top = row
+            .iter()
+            .fold(f32::NEG_INFINITY, |top, &v| if v > top { v } else { top });
         let answer = row[target];
         for value in row.iter_mut() {
             *value = exp(*value - top);

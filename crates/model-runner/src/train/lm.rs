@@ -72,20 +72,27 @@ impl LmTrainer {
     pub fn new(config: &ModelConfig, settings: &LmSettings, rng: &mut impl Rng) -> Self {
         let mut params = ParamSet::zeros(config);
         for (i, values) in params.values.iter_mut().enumerate() {
-            let post_norm = params.names[i].contains("post_attention_") || params.names[i].contains("post_feedforward_");
+            let post_norm =
+                params.names[i].contains("post_attention_") || params.names[i].contains("post_feedforward_");
             match (i, params.shapes[i].len()) {
-                (0, _) => values.iter_mut().for_each(|value| *value = normal(rng) * settings.embedding_init),
+                (0, _) => values
+                    .iter_mut()
+                    .for_each(|value| *value = normal(rng) * settings.embedding_init),
                 (_, 2) => values.iter_mut().for_each(|value| *value = normal(rng) * settings.init),
                 _ if post_norm => values.fill(settings.post_norm_init),
                 _ => {}
             }
         }
         let sizes: Vec<usize> = params.values.iter().map(Vec::len).collect();
-        let decay = params.shapes.iter().enumerate().map(|(i, shape)| match (i, shape.len()) {
-            (0, _) => settings.embedding_decay,
-            (_, 2) => settings.decay,
-            _ => 0.0,
-        });
+        let decay = params
+            .shapes
+            .iter()
+            .enumerate()
+            .map(|(i, shape)| match (i, shape.len()) {
+                (0, _) => settings.embedding_decay,
+                (_, 2) => settings.decay,
+                _ => 0.0,
+            });
         Self {
             optimiser: AdamW::new(&sizes, 0.9, settings.beta2),
             decay: decay.collect(),
@@ -124,7 +131,10 @@ impl LmTrainer {
         let cap = self.config.final_softcap.map(|cap| cap as f32);
         let head = head_gradient(&host, &self.params.values[0], d, cap, &batch.targets, &batch.weights);
         if !head.loss.is_finite() {
-            return Err(ModelError::Training(format!("the loss is {} at step {}\nhint: lower the learning rate", head.loss, self.step)));
+            return Err(ModelError::Training(format!(
+                "the loss is {} at step {}\nhint: lower the learning rate",
+                head.loss, self.step
+            )));
         }
         // The inner product with the head's gradient has that gradient.
         let slope = TensorData::new(head.stream, [batch.rows.len(), d]);
@@ -141,10 +151,16 @@ impl LmTrainer {
         }
         let gradient_norm = clip(&mut gradients, self.settings.clip);
         let rate = self.rate();
-        self.optimiser.step(&mut self.params.values, &gradients, rate, &self.decay);
+        self.optimiser
+            .step(&mut self.params.values, &gradients, rate, &self.decay);
         self.step += 1;
-        let letters: Vec<bool> =
-            head.right.iter().zip(&batch.weights).filter(|(_, w)| **w >= 1.0).map(|(right, _)| *right).collect();
+        let letters: Vec<bool> = head
+            .right
+            .iter()
+            .zip(&batch.weights)
+            .filter(|(_, w)| **w >= 1.0)
+            .map(|(right, _)| *right)
+            .collect();
         let right = letters.iter().filter(|&&right| right).count();
         Ok(StepReport {
             loss: head.loss,
@@ -156,7 +172,13 @@ impl LmTrainer {
 
     /// Linear warm-up, then a cosine.
     fn rate(&self) -> f32 {
-        let LmSettings { steps, warmup, rate, final_share, .. } = self.settings;
+        let LmSettings {
+            steps,
+            warmup,
+            rate,
+            final_share,
+            ..
+        } = self.settings;
         if self.step < warmup {
             return rate * (self.step + 1) as f32 / warmup as f32;
         }
@@ -184,10 +206,21 @@ struct Batch {
 impl Batch {
     fn new(documents: &[Document]) -> Result<Self> {
         let length = documents.first().map_or(0, |document| document.ids.len());
-        if length < 2 || documents.iter().any(|d| d.ids.len() != length || d.weights.len() != length) {
-            return Err(ModelError::Training("documents of one batch differ in length or are empty".to_owned()));
+        if length < 2
+            || documents
+                .iter()
+                .any(|d| d.ids.len() != length || d.weights.len() != length)
+        {
+            return Err(ModelError::Training(
+                "documents of one batch differ in length or are empty".to_owned(),
+            ));
         }
-        let mut batch = Self { inputs: Vec::new(), rows: Vec::new(), targets: Vec::new(), weights: Vec::new() };
+        let mut batch = Self {
+            inputs: Vec::new(),
+            rows: Vec::new(),
+            targets: Vec::new(),
+            weights: Vec::new(),
+        };
         for document in documents {
             let first = batch.inputs.len();
             batch.inputs.extend_from_slice(&document.ids[..length - 1]);

@@ -35,7 +35,10 @@ pub fn train_tokenizer(plan: &TokenizerPlan, counts: &BTreeMap<String, u64>) -> 
     let refuse = |reason: String| ModelError::Training(format!("tokenizer: {reason}"));
     let mut tokens: Vec<String> = SPECIAL.iter().map(ToString::to_string).collect();
     tokens.extend((0..=255u8).map(|byte| format!("<0x{byte:02X}>")));
-    let special = tokens.iter().map(|token| AddedToken::from(token.clone(), true)).collect();
+    let special = tokens
+        .iter()
+        .map(|token| AddedToken::from(token.clone(), true))
+        .collect();
     let trainer = BpeTrainer::builder()
         .vocab_size(plan.vocab_size)
         .special_tokens(special)
@@ -59,7 +62,9 @@ pub fn train_tokenizer(plan: &TokenizerPlan, counts: &BTreeMap<String, u64>) -> 
     let vocab = model.get_vocab();
     for word in &plan.required {
         if !vocab.contains_key(&word.replace(' ', "\u{2581}")) {
-            return Err(refuse(format!("`{word}` did not become a token\nhint: raise `vocab_size`")));
+            return Err(refuse(format!(
+                "`{word}` did not become a token\nhint: raise `vocab_size`"
+            )));
         }
     }
     let mut model = serde_json::to_value(&model).map_err(|e| refuse(e.to_string()))?;
@@ -81,7 +86,10 @@ fn raise_rare_letters(counts: &BTreeMap<String, u64>, floor: f64) -> BTreeMap<St
         let share = totals[&letter(word)] as f64 / all.max(1) as f64;
         (floor / share).max(1.0)
     };
-    counts.iter().map(|(word, &count)| (word.clone(), (count as f64 * factor(word)).ceil() as u64)).collect()
+    counts
+        .iter()
+        .map(|(word, &count)| (word.clone(), (count as f64 * factor(word)).ceil() as u64))
+        .collect()
 }
 
 /// The file around the model: Gemma's normaliser, decoder and start token.

@@ -18,18 +18,8 @@ impl Scale {
         let turn = |x: f64| if log2 { x.log2() } else { x };
         let (lo, hi) = (turn(lo), turn(hi));
         // A single value stands in the middle.
-        let (lo, hi) = if hi > lo {
-            (lo, hi)
-        } else {
-            (lo - 0.5, lo + 0.5)
-        };
-        Self {
-            lo,
-            hi,
-            from,
-            to,
-            log2,
-        }
+        let (lo, hi) = if hi > lo { (lo, hi) } else { (lo - 0.5, lo + 0.5) };
+        Self { lo, hi, from, to, log2 }
     }
 
     pub(super) fn at(&self, x: f64) -> f64 {
@@ -50,10 +40,7 @@ pub(super) fn round_ticks(lo: f64, hi: f64, count: usize) -> Vec<(f64, String)> 
         .find(|s| *s >= raw * 0.999)
         .unwrap_or(10.0 * power);
     let digits = (-step.log10().floor()).max(0.0) as usize;
-    let (first, last) = (
-        (lo / step + 1e-9).floor() as i64,
-        (hi / step - 1e-9).ceil() as i64,
-    );
+    let (first, last) = ((lo / step + 1e-9).floor() as i64, (hi / step - 1e-9).ceil() as i64);
     (first..=last.max(first + 1))
         .map(|i| i as f64 * step)
         .map(|x| (x, crate::number::fixed(x, digits)))
@@ -80,10 +67,7 @@ pub(super) fn padded((lo, hi): (f64, f64), firm: (f64, f64)) -> (f64, f64) {
 
 /// Powers of two within `lo..hi`, or the ends where there are none.
 pub(super) fn binary_ticks(lo: f64, hi: f64) -> Vec<(f64, String)> {
-    let (first, last) = (
-        (lo.log2() - 1e-9).ceil() as i32,
-        (hi.log2() + 1e-9).floor() as i32,
-    );
+    let (first, last) = ((lo.log2() - 1e-9).ceil() as i32, (hi.log2() + 1e-9).floor() as i32);
     let label = |x: f64| {
         if x < 1.0 {
             format!("1/{}", 1.0 / x)
@@ -91,17 +75,13 @@ pub(super) fn binary_ticks(lo: f64, hi: f64) -> Vec<(f64, String)> {
             format!("{x}")
         }
     };
-    (first..=last)
-        .map(|i| 2_f64.powi(i))
-        .map(|x| (x, label(x)))
-        .collect()
+    (first..=last).map(|i| 2_f64.powi(i)).map(|x| (x, label(x))).collect()
 }
 
 /// The ticks whose labels, centred on their places, do not touch the one kept before. The last is kept in any case.
 pub(super) fn spaced(ticks: Vec<(f64, String)>, scale: &Scale, size: f64) -> Vec<(f64, String)> {
     let apart = |a: &(f64, String), b: &(f64, String)| {
-        (scale.at(b.0) - scale.at(a.0)).abs()
-            >= f64::midpoint(text::width(&a.1, size), text::width(&b.1, size)) + 6.0
+        (scale.at(b.0) - scale.at(a.0)).abs() >= f64::midpoint(text::width(&a.1, size), text::width(&b.1, size)) + 6.0
     };
     let mut kept: Vec<(f64, String)> = Vec::new();
     let last = ticks.len().saturating_sub(1);
@@ -124,10 +104,7 @@ mod tests {
 
     #[track_caller]
     fn check(lo: f64, hi: f64, expect: &str) {
-        let labels: Vec<_> = round_ticks(lo, hi, 5)
-            .into_iter()
-            .map(|(_, label)| label)
-            .collect();
+        let labels: Vec<_> = round_ticks(lo, hi, 5).into_iter().map(|(_, label)| label).collect();
         assert_eq!(labels.join(" "), expect);
     }
 
@@ -142,19 +119,14 @@ mod tests {
 
     #[test]
     fn binary_ticks_are_powers() {
-        let labels: Vec<_> = binary_ticks(0.5, 20.0)
-            .into_iter()
-            .map(|(_, label)| label)
-            .collect();
+        let labels: Vec<_> = binary_ticks(0.5, 20.0).into_iter().map(|(_, label)| label).collect();
         assert_eq!(labels, ["1/2", "1", "2", "4", "8", "16"]);
     }
 
     #[test]
     fn crowded_ticks_are_thinned() {
         let scale = Scale::new((0.0, 9.0), (0.0, 100.0), false);
-        let ticks: Vec<_> = (0..10)
-            .map(|i| (f64::from(i), format!("{}", i * 1000)))
-            .collect();
+        let ticks: Vec<_> = (0..10).map(|i| (f64::from(i), format!("{}", i * 1000))).collect();
         let labels: Vec<_> = spaced(ticks, &scale, 12.0)
             .into_iter()
             .map(|(_, label)| label)

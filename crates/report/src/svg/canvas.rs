@@ -30,11 +30,7 @@ pub(super) struct Canvas {
 fn px(x: f64) -> String {
     let text = format!("{x:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" {
-        "0".to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 fn escape(text: &str) -> String {
@@ -72,14 +68,7 @@ impl Canvas {
         (canvas, y + 20.0)
     }
 
-    pub(super) fn line(
-        &mut self,
-        from: (f64, f64),
-        to: (f64, f64),
-        colour: &str,
-        width: f64,
-        dash: &str,
-    ) {
+    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64, dash: &str) {
         let dash = if dash.is_empty() {
             String::new()
         } else {
@@ -104,15 +93,7 @@ impl Canvas {
         );
     }
 
-    pub(super) fn text(
-        &mut self,
-        x: f64,
-        y: f64,
-        anchor: Anchor,
-        size: f64,
-        colour: &str,
-        text: &str,
-    ) {
+    pub(super) fn text(&mut self, x: f64, y: f64, anchor: Anchor, size: f64, colour: &str, text: &str) {
         self.turned_text((x, y), 0.0, anchor, size, colour, text);
     }
 
@@ -169,10 +150,7 @@ impl Canvas {
         let corners: Vec<(f64, f64)> = match mark {
             Mark::Circle => {
                 let (x, y, r) = (px(x), px(y), px(r));
-                let _ = writeln!(
-                    self.body,
-                    r#"<circle cx="{x}" cy="{y}" r="{r}" fill="{colour}"/>"#
-                );
+                let _ = writeln!(self.body, r#"<circle cx="{x}" cy="{y}" r="{r}" fill="{colour}"/>"#);
                 return;
             }
             Mark::Square => vec![(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],

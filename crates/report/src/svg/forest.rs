@@ -61,19 +61,9 @@ impl Forest {
         let labels = self.rows.iter().map(|row| text::width(&row.label, BODY));
         let left = PAD + labels.fold(60.0, f64::max).min(LONGEST_LABEL) + 14.0;
         let words: Vec<String> = self.rows.iter().map(|row| self.words(row)).collect();
-        let right = WIDTH
-            - PAD
-            - words
-                .iter()
-                .map(|w| text::width(w, BODY))
-                .fold(40.0, f64::max)
-            - 14.0;
+        let right = WIDTH - PAD - words.iter().map(|w| text::width(w, BODY)).fold(40.0, f64::max) - 14.0;
 
-        let ends = self
-            .rows
-            .iter()
-            .flat_map(|row| [row.value, row.lo, row.hi])
-            .flatten();
+        let ends = self.rows.iter().flat_map(|row| [row.value, row.lo, row.hi]).flatten();
         let ends = ends
             .chain(self.references.iter().map(|reference| reference.at))
             .filter(|x| x.is_finite());
@@ -89,11 +79,7 @@ impl Forest {
             canvas.line((x, top), (x, bottom + 4.0), GRID, 1.0, "");
             canvas.text(x, bottom + 18.0, Anchor::Middle, SMALL, MUTED, &label);
         }
-        for reference in self
-            .references
-            .iter()
-            .filter(|reference| reference.at.is_finite())
-        {
+        for reference in self.references.iter().filter(|reference| reference.at.is_finite()) {
             let x = scale.at(reference.at);
             canvas.line((x, top - 4.0), (x, bottom), MUTED, 1.0, "4 3");
         }
@@ -105,10 +91,7 @@ impl Forest {
             let label = text::fit_end(&row.label, BODY, LONGEST_LABEL);
             canvas.text(left - 14.0, y + 4.0, Anchor::End, BODY, INK, &label);
             canvas.text(right + 14.0, y + 4.0, Anchor::Start, BODY, INK, words);
-            let group = groups
-                .iter()
-                .position(|group| *group == row.group)
-                .unwrap_or(0);
+            let group = groups.iter().position(|group| *group == row.group).unwrap_or(0);
             draw_interval(&mut canvas, row, &scale, y, group);
         }
         canvas.text(
@@ -121,13 +104,7 @@ impl Forest {
         );
         let mut height = bottom + 54.0;
         if groups.len() > 1 {
-            legend::draw(
-                &mut canvas,
-                &groups,
-                (PAD, height - 4.0),
-                WIDTH - 2.0 * PAD,
-                false,
-            );
+            legend::draw(&mut canvas, &groups, (PAD, height - 4.0), WIDTH - 2.0 * PAD, false);
             height += legend::height(&groups, WIDTH - 2.0 * PAD) + 6.0;
         }
         canvas.finish(height)
@@ -155,20 +132,13 @@ impl Forest {
     fn draw_reference_labels(&self, canvas: &mut Canvas, scale: &Scale, top: f64) -> f64 {
         let mut taken: Vec<Vec<(f64, f64)>> = Vec::new();
         let mut placed = Vec::new();
-        for reference in self
-            .references
-            .iter()
-            .filter(|reference| reference.at.is_finite())
-        {
+        for reference in self.references.iter().filter(|reference| reference.at.is_finite()) {
             let half = text::width(&reference.label, SMALL) / 2.0;
             let x = scale
                 .at(reference.at)
                 .clamp(PAD + half, (WIDTH - PAD - half).max(PAD + half));
             let span = (x - half - 4.0, x + half + 4.0);
-            let free = |line: &Vec<(f64, f64)>| {
-                line.iter()
-                    .all(|other| span.1 < other.0 || span.0 > other.1)
-            };
+            let free = |line: &Vec<(f64, f64)>| line.iter().all(|other| span.1 < other.0 || span.0 > other.1);
             let line = taken.iter().position(free).unwrap_or(taken.len());
             if line == taken.len() {
                 taken.push(Vec::new());

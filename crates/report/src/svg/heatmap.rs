@@ -45,12 +45,7 @@ impl Heatmap {
             self.rows.iter().map(fit).collect(),
             self.columns.iter().map(fit).collect(),
         );
-        let longest = |labels: &[String]| {
-            labels
-                .iter()
-                .map(|label| text::width(label, BODY))
-                .fold(0.0, f64::max)
-        };
+        let longest = |labels: &[String]| labels.iter().map(|label| text::width(label, BODY)).fold(0.0, f64::max);
         let numbers = self
             .values
             .iter()
@@ -60,11 +55,7 @@ impl Heatmap {
         let cell = numbers.fold(NARROWEST, |w, n| w.max(n + 12.0));
         let label = longest(&columns);
         let slanted = label + 12.0 > WIDEST;
-        let cell = if slanted {
-            cell
-        } else {
-            cell.max(label + 12.0)
-        };
+        let cell = if slanted { cell } else { cell.max(label + 12.0) };
 
         let left = PAD + longest(&rows) + 10.0;
         let right = left + cell * columns.len().max(1) as f64;
@@ -91,12 +82,7 @@ impl Heatmap {
             let y = top + CELL_HEIGHT * i as f64;
             canvas.text(left - 10.0, y + 15.0, Anchor::End, BODY, INK, label);
             for j in 0..columns.len() {
-                let value = self
-                    .values
-                    .get(i)
-                    .and_then(|row| row.get(j))
-                    .copied()
-                    .flatten();
+                let value = self.values.get(i).and_then(|row| row.get(j)).copied().flatten();
                 let (fill, ink, words) = match value.filter(|x| x.is_finite()) {
                     Some(value) => {
                         let ([r, g, b], ink) = ramp(shade(value, lo, hi));

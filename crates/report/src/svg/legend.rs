@@ -15,13 +15,7 @@ pub(super) fn height(names: &[&str], width: f64) -> f64 {
 }
 
 /// Draws the names with the marks of their series, starting at the corner `(left, top)`.
-pub(super) fn draw(
-    canvas: &mut Canvas,
-    names: &[&str],
-    (left, top): (f64, f64),
-    width: f64,
-    with_line: bool,
-) {
+pub(super) fn draw(canvas: &mut Canvas, names: &[&str], (left, top): (f64, f64), width: f64, with_line: bool) {
     for (i, (x, line)) in places(names, width).into_iter().enumerate() {
         let (x, y) = (left + x, top + line as f64 * LINE + LINE / 2.0);
         let (colour, mark) = series(i);

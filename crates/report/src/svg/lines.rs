@@ -92,11 +92,7 @@ impl Lines {
     #[must_use]
     pub fn to_svg(&self) -> String {
         let (mut canvas, top) = Canvas::new(WIDTH, &self.title, &self.note);
-        let curves: Vec<Vec<Point>> = self
-            .series
-            .iter()
-            .map(|series| self.drawable(series))
-            .collect();
+        let curves: Vec<Vec<Point>> = self.series.iter().map(|series| self.drawable(series)).collect();
         let points = || curves.iter().flatten();
 
         let ys = points().flat_map(|p| [Some(p.y), p.lo, p.hi]).flatten();
@@ -120,11 +116,7 @@ impl Lines {
             .map(|tick| tick.at)
             .filter(|x| x.is_finite() && (!log2 || *x > 0.0));
         let x_range = range(points().map(|p| p.x).chain(given));
-        let x_range = if log2 && x_range.0 <= 0.0 {
-            (1.0, 2.0)
-        } else {
-            x_range
-        };
+        let x_range = if log2 && x_range.0 <= 0.0 { (1.0, 2.0) } else { x_range };
         let x = Scale::new(x_range, (left + INSET, right - INSET), log2);
 
         for (at, label) in &y_ticks {
@@ -155,11 +147,7 @@ impl Lines {
         for (i, curve) in curves.iter().enumerate() {
             self.draw_curve(&mut canvas, curve, i, &x, &y);
         }
-        let names: Vec<&str> = self
-            .series
-            .iter()
-            .map(|series| series.name.as_str())
-            .collect();
+        let names: Vec<&str> = self.series.iter().map(|series| series.name.as_str()).collect();
         let mut height = bottom + 54.0;
         if names.len() > 1 {
             legend::draw(&mut canvas, &names, (left, height), right - left, true);
@@ -185,11 +173,7 @@ impl Lines {
 
     fn ticks(&self, (lo, hi): (f64, f64)) -> Vec<(f64, String)> {
         if !self.x_ticks.is_empty() {
-            return self
-                .x_ticks
-                .iter()
-                .map(|tick| (tick.at, tick.label.clone()))
-                .collect();
+            return self.x_ticks.iter().map(|tick| (tick.at, tick.label.clone())).collect();
         }
         match self.x_scale {
             LinesScale::Log2 => binary_ticks(lo, hi),
@@ -244,10 +228,7 @@ impl Lines {
 
     fn draw_curve(&self, canvas: &mut Canvas, curve: &[Point], i: usize, x: &Scale, y: &Scale) {
         let (colour, mark) = series(i);
-        let places: Vec<_> = curve
-            .iter()
-            .map(|p| (x.at(p.x) + self.shift(i), y.at(p.y)))
-            .collect();
+        let places: Vec<_> = curve.iter().map(|p| (x.at(p.x) + self.shift(i), y.at(p.y))).collect();
         if places.len() > 1 {
             canvas.path(&places, colour, false);
         }
@@ -259,8 +240,6 @@ impl Lines {
 
 /// Lowest and highest value, or 0 and 1 where there are none.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (lo, hi) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| {
-        (lo.min(x), hi.max(x))
-    });
+    let (lo, hi) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
     if lo <= hi { (lo, hi) } else { (0.0, 1.0) }
 }

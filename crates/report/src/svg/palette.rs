@@ -19,13 +19,7 @@ pub(super) enum Mark {
     Down,
 }
 
-const MARKS: [Mark; 5] = [
-    Mark::Circle,
-    Mark::Square,
-    Mark::Diamond,
-    Mark::Up,
-    Mark::Down,
-];
+const MARKS: [Mark; 5] = [Mark::Circle, Mark::Square, Mark::Diamond, Mark::Up, Mark::Down];
 
 /// Colour and mark of the `i`-th series; 35 pairs before the first repeats.
 pub(super) fn series(i: usize) -> (&'static str, Mark) {

@@ -1,6 +1,4 @@
-use report::svg::{
-    Forest, ForestRow, Heatmap, Lines, LinesScale, Point, Reference, Series, Spread, Tick,
-};
+use report::svg::{Forest, ForestRow, Heatmap, Lines, LinesScale, Point, Reference, Series, Spread, Tick};
 
 /// A box that a text takes, by a guess at its width that is on the narrow side.
 #[derive(Debug)]
@@ -68,8 +66,7 @@ fn check(svg: &str) {
             "{a:?} in {width} x {height}"
         );
         for b in &labels[..i] {
-            let apart =
-                a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+            let apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
             assert!(apart, "{a:?} {b:?}");
         }
     }

@@ -1,9 +1,6 @@
 //! Tables, figures and sentences from outside. Expected texts are written out: read them before changing them.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on stops where it stands"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
 /// SVG figures: well-formed, within their bounds, nothing overlaps.
 mod figures;

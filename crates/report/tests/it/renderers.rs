@@ -93,8 +93,7 @@ fn terminal_keeps_to_its_width() {
         };
         let text = render(std::slice::from_ref(&table), Format::Term, options);
         assert!(
-            text.lines()
-                .all(|line| line.chars().count() <= usize::from(width)),
+            text.lines().all(|line| line.chars().count() <= usize::from(width)),
             "{text}"
         );
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -186,27 +185,16 @@ fn csv_quotes_what_needs_it() {
     table
         .push(vec![Cell::text("say \"hi\""), Cell::text("two\nlines")])
         .unwrap();
-    table
-        .push(vec![Cell::text("-1"), Cell::text(" x ")])
-        .unwrap();
+    table.push(vec![Cell::text("-1"), Cell::text(" x ")]).unwrap();
     let text = render(std::slice::from_ref(&table), Format::Csv, WIDE);
-    assert_eq!(
-        text,
-        "\"a,b\",c\n\"say \"\"hi\"\"\",\"two\nlines\"\n-1, x \n"
-    );
+    assert_eq!(text, "\"a,b\",c\n\"say \"\"hi\"\"\",\"two\nlines\"\n-1, x \n");
     let two = render(&[table.clone(), table], Format::Csv, WIDE);
-    assert!(
-        two.starts_with("# t\n\"a,b\"") && two.contains("\n\n# t\n"),
-        "{two}"
-    );
+    assert!(two.starts_with("# t\n\"a,b\"") && two.contains("\n\n# t\n"), "{two}");
 }
 
 #[test]
 fn numbers_that_are_not_finite_are_missing_everywhere() {
-    let mut table = Table::new(
-        "t",
-        vec![Column::text("a"), Column::number("x"), Column::number("y")],
-    );
+    let mut table = Table::new("t", vec![Column::text("a"), Column::number("x"), Column::number("y")]);
     let bad = |x: f64| Cell::Estimate {
         value: x,
         lo: Some(x),
@@ -215,14 +203,7 @@ fn numbers_that_are_not_finite_are_missing_everywhere() {
     };
     for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         table
-            .push(vec![
-                Cell::text("row"),
-                Cell::Number {
-                    value: x,
-                    digits: 2,
-                },
-                bad(x),
-            ])
+            .push(vec![Cell::text("row"), Cell::Number { value: x, digits: 2 }, bad(x)])
             .unwrap();
     }
     let open = Cell::Estimate {
@@ -262,10 +243,7 @@ fn tables_without_rows_render() {
                 ascii: false,
             },
         );
-        assert!(
-            text.contains("arm") && text.ends_with('\n'),
-            "{format}: {text}"
-        );
+        assert!(text.contains("arm") && text.ends_with('\n'), "{format}: {text}");
         let _ = render(&[Table::new("", Vec::new())], format, WIDE);
         let _ = render(&[], format, WIDE);
     }

@@ -45,9 +45,7 @@ fn a_clear_gap() {
 #[test]
 fn verdicts_follow_p_and_sign() {
     let verdict = |gap, p| conclude(&conclusion(gap, p)).pop().unwrap();
-    assert!(
-        verdict(0.04, Some(0.3)).ends_with("these data do not separate `sae:k=1` from `leace`.")
-    );
+    assert!(verdict(0.04, Some(0.3)).ends_with("these data do not separate `sae:k=1` from `leace`."));
     assert!(verdict(-0.2, Some(0.01)).ends_with("`sae:k=1` is ahead of `leace`."));
     // Without a test the interval decides.
     assert!(verdict(0.2, None).ends_with("(26 letters): `sae:k=1` is behind `leace`."));
@@ -88,10 +86,7 @@ fn what_is_not_there_is_not_told() {
 
 #[test]
 fn numbers_in_sentences() {
-    assert_eq!(
-        estimate(0.814, Some(0.76), Some(0.86), 2),
-        "0.81 [0.76, 0.86]"
-    );
+    assert_eq!(estimate(0.814, Some(0.76), Some(0.86), 2), "0.81 [0.76, 0.86]");
     assert_eq!(estimate(f64::NAN, None, None, 2), "–");
     assert_eq!(p_value(0.0123), "p = 0.012");
     assert_eq!(p_value(f64::NAN), "p unknown");

@@ -58,22 +58,13 @@ fn a_truncated_record_is_named_with_the_way_out() {
         let error = find(dir.path()).unwrap_err();
         assert!(matches!(error, StoreError::CorruptRecord { .. }), "{error}");
         assert!(
-            error
-                .to_string()
-                .contains("\nhint: move it away or delete it"),
+            error.to_string().contains("\nhint: move it away or delete it"),
             "{error}"
         );
-        assert!(
-            error.to_string().contains(path.to_str().unwrap()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
     // The rest of the folder stays usable, and doing the unit again repairs it.
-    assert!(
-        store::Store::open(dir.path()).list().unwrap()[0]
-            .record
-            .is_err()
-    );
+    assert!(store::Store::open(dir.path()).list().unwrap()[0].record.is_err());
     open(dir.path()).put(draft(spec()), None).unwrap();
     assert!(find(dir.path()).unwrap().is_some());
 }
@@ -83,14 +74,8 @@ fn edited_records_are_refused() {
     type Change = fn(&mut Value);
     let changes: [(Change, &str); 5] = [
         (|v| v["spec"]["seed"] = json!(8), "the spec of"),
-        (
-            |v| v["summary"]["leace/ms"]["value"] = json!(0.9),
-            "the results of",
-        ),
-        (
-            |v| v["letters"][0]["values"]["ms"]["n"] = json!(9),
-            "the results of",
-        ),
+        (|v| v["summary"]["leace/ms"]["value"] = json!(0.9), "the results of"),
+        (|v| v["letters"][0]["values"]["ms"]["n"] = json!(9), "the results of"),
         (|v| v["schema_version"] = json!(2), "schema version 2"),
         (|v| v["surprise"] = json!(1), "not a readable record"),
     ];
@@ -115,14 +100,8 @@ fn tampered_rows_are_refused() {
         assert!(error.contains(expect), "{error}");
         assert!(store::Store::open(dir.path()).rows::<Row>(&record).is_err());
     };
-    check(
-        |path| std::fs::remove_file(path).unwrap(),
-        "the file is missing",
-    );
-    check(
-        |path| std::fs::write(path, b"").unwrap(),
-        "it does not decompress",
-    );
+    check(|path| std::fs::remove_file(path).unwrap(), "the file is missing");
+    check(|path| std::fs::write(path, b"").unwrap(), "it does not decompress");
     check(
         |path| std::fs::write(path, b"word,letter\n").unwrap(),
         "it does not decompress",
@@ -158,13 +137,8 @@ fn rows_cannot_lead_out_of_the_folder() {
     let (dir, mut record) = with_unit();
     for path in ["../x.zst", "/etc/passwd", "a/b", "..", ""] {
         record.rows.as_mut().unwrap().path = path.into();
-        let error = store::Store::open(dir.path())
-            .rows::<Row>(&record)
-            .unwrap_err();
-        assert!(
-            error.to_string().contains("not a plain file name"),
-            "{path}: {error}"
-        );
+        let error = store::Store::open(dir.path()).rows::<Row>(&record).unwrap_err();
+        assert!(error.to_string().contains("not a plain file name"), "{path}: {error}");
     }
 }
 
@@ -193,8 +167,5 @@ fn only_our_abandoned_files_are_removed() {
         std::fs::write(dir.path().join(name), "x").unwrap();
     }
     let _writer = open(dir.path());
-    assert_eq!(
-        names(dir.path()),
-        [".tmp-of-somebody", &alive, "vernier-tmp-1"]
-    );
+    assert_eq!(names(dir.path()), [".tmp-of-somebody", &alive, "vernier-tmp-1"]);
 }

@@ -90,9 +90,7 @@ pub(crate) fn draft(spec: Spec) -> Draft {
             values: BTreeMap::from([("effect".into(), ms)]),
         }],
     );
-    draft
-        .warnings
-        .push(Warning::NoWordsForLetter { letters: vec!['x'] });
+    draft.warnings.push(Warning::NoWordsForLetter { letters: vec!['x'] });
     draft
 }
 
@@ -121,9 +119,7 @@ pub(crate) fn finished_rows(writer: &Writer, spec: &Spec, rows: &[Row]) -> Finis
 
 /// Names of the files in `dir`, the lock left out.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.unwrap().file_name().into_string().unwrap()
-    };
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
     let mut names: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(name)
@@ -135,10 +131,7 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
 
 /// The only file of `dir` that ends with `ending`.
 pub(crate) fn only(dir: &Path, ending: &str) -> std::path::PathBuf {
-    let names: Vec<_> = names(dir)
-        .into_iter()
-        .filter(|name| name.ends_with(ending))
-        .collect();
+    let names: Vec<_> = names(dir).into_iter().filter(|name| name.ends_with(ending)).collect();
     assert_eq!(names.len(), 1, "{names:?}");
     dir.join(&names[0])
 }

@@ -61,15 +61,7 @@ fn every_field_changes_the_key() {
         assert_ne!(other.key().unwrap(), whole.key().unwrap(), "{path}");
     }
     assert_ne!(spec().key().unwrap(), whole.key().unwrap());
-    assert_ne!(
-        Spec {
-            sae: None,
-            ..spec()
-        }
-        .key()
-        .unwrap(),
-        spec().key().unwrap()
-    );
+    assert_ne!(Spec { sae: None, ..spec() }.key().unwrap(), spec().key().unwrap());
 }
 
 #[test]
@@ -92,14 +84,8 @@ fn integral_floats_and_integers_are_one_setting() {
         settings: BTreeMap::from([("dose".into(), dose)]),
         ..spec()
     };
-    assert_eq!(
-        with(json!(2)).key().unwrap(),
-        with(json!(2.0)).key().unwrap()
-    );
-    assert_ne!(
-        with(json!(2)).key().unwrap(),
-        with(json!(2.5)).key().unwrap()
-    );
+    assert_eq!(with(json!(2)).key().unwrap(), with(json!(2.0)).key().unwrap());
+    assert_ne!(with(json!(2)).key().unwrap(), with(json!(2.5)).key().unwrap());
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -115,8 +101,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 32, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(".*", inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::btree_map(".*", inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }

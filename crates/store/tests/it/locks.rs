@@ -27,11 +27,7 @@ fn child_that_waits_to_be_killed() {
 
 fn child_in_the_middle_of_its_rows(dir: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "locks::child_that_waits_to_be_killed",
-            "--nocapture",
-        ])
+        .args(["--exact", "locks::child_that_waits_to_be_killed", "--nocapture"])
         .env(CHILD_DIR, dir)
         .stdout(Stdio::piped())
         .spawn()
@@ -46,23 +42,12 @@ fn a_kill_releases_the_lock_and_leaves_no_unit() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = child_in_the_middle_of_its_rows(dir.path());
 
-    let error = Writer::open(dir.path(), Duration::ZERO)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains(&format!("process {} since 2", child.id())),
-        "{error}"
-    );
+    let error = Writer::open(dir.path(), Duration::ZERO).unwrap_err().to_string();
+    assert!(error.contains(&format!("process {} since 2", child.id())), "{error}");
     assert!(error.contains("\nhint: wait until it ends"), "{error}");
+    assert_eq!(names(dir.path()).len(), 1, "the temporary file of the child");
     assert_eq!(
-        names(dir.path()).len(),
-        1,
-        "the temporary file of the child"
-    );
-    assert_eq!(
-        store::Store::open(dir.path())
-            .find(&spec().key().unwrap())
-            .unwrap(),
+        store::Store::open(dir.path()).find(&spec().key().unwrap()).unwrap(),
         None
     );
 

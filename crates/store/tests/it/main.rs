@@ -1,9 +1,6 @@
 //! The store from outside.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on stops where it stands"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
 /// Kills, damage and tampering.
 mod damage;

@@ -29,15 +29,7 @@ fn what_is_put_is_found() {
 fn a_unit_without_rows_has_none() {
     let dir = tempfile::tempdir().unwrap();
     let writer = open(dir.path());
-    let record = writer
-        .put(
-            draft(Spec {
-                sae: None,
-                ..spec()
-            }),
-            None,
-        )
-        .unwrap();
+    let record = writer.put(draft(Spec { sae: None, ..spec() }), None).unwrap();
     assert!(names(dir.path())[0].contains("__directions__"));
     assert!(matches!(
         writer.store().rows::<Row>(&record),
@@ -59,10 +51,7 @@ fn failed_units_are_listed_and_not_found() {
     let dir = tempfile::tempdir().unwrap();
     let writer = open(dir.path());
     let Draft {
-        spec: s,
-        env,
-        timing,
-        ..
+        spec: s, env, timing, ..
     } = draft(spec());
     writer
         .put(Draft::failed(s, env, timing, "out of memory"), None)
@@ -77,13 +66,7 @@ fn failed_units_are_listed_and_not_found() {
 
     // Run again, this time to the end: the failed record is replaced.
     writer.put(draft(spec()), None).unwrap();
-    assert!(
-        writer
-            .store()
-            .find(&spec().key().unwrap())
-            .unwrap()
-            .is_some()
-    );
+    assert!(writer.store().find(&spec().key().unwrap()).unwrap().is_some());
     assert_eq!(writer.store().list().unwrap().len(), 1);
 }
 
@@ -97,13 +80,7 @@ fn a_limit_makes_a_unit_limited_and_still_finished() {
     };
     let record = writer.put(draft(limited.clone()), None).unwrap();
     assert_eq!(record.status, Status::Limited);
-    assert!(
-        writer
-            .store()
-            .find(&limited.key().unwrap())
-            .unwrap()
-            .is_some()
-    );
+    assert!(writer.store().find(&limited.key().unwrap()).unwrap().is_some());
     assert_eq!(writer.store().find(&spec().key().unwrap()).unwrap(), None);
 }
 
@@ -126,13 +103,7 @@ fn the_fingerprint_is_of_the_results_alone() {
     other.letters[0].values.get_mut("ms").unwrap().n = 13;
     assert_ne!(put(other), base);
     let table = finished_rows(&writer, &spec(), &rows(6));
-    assert_ne!(
-        writer
-            .put(draft(spec()), Some(table))
-            .unwrap()
-            .results_blake3,
-        base
-    );
+    assert_ne!(writer.put(draft(spec()), Some(table)).unwrap().results_blake3, base);
 }
 
 #[test]
@@ -158,10 +129,7 @@ fn numbers_that_json_cannot_hold_are_refused() {
         let mut draft = draft(spec());
         draft.letters[0].values.insert("bad".into(), bad);
         let error = writer.put(draft, None).unwrap_err();
-        assert!(
-            error.to_string().contains("`letters/a/leace/bad`"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("`letters/a/leace/bad`"), "{error}");
     }
     assert!(names(dir.path()).is_empty());
 }
@@ -171,9 +139,7 @@ fn rows_of_another_unit_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let writer = open(dir.path());
     let table = finished_rows(&writer, &spec(), &rows(3));
-    let error = writer
-        .put(draft(Spec { seed: 8, ..spec() }), Some(table))
-        .unwrap_err();
+    let error = writer.put(draft(Spec { seed: 8, ..spec() }), Some(table)).unwrap_err();
     assert!(matches!(error, StoreError::RowsOfAnotherUnit { .. }));
     assert!(names(dir.path()).is_empty());
 }

@@ -7,10 +7,7 @@ fn all() -> Vec<Warning> {
             used: 10,
             available: 100,
         },
-        Warning::FewLetters {
-            letters: 3,
-            needed: 8,
-        },
+        Warning::FewLetters { letters: 3, needed: 8 },
         Warning::SiteNotIdentifiable {
             hook: "blocks.3.hook_resid_post".into(),
             full_site_effect: 0.05,
@@ -51,13 +48,8 @@ fn all() -> Vec<Warning> {
             trained: "blocks.1.hook_resid_post".into(),
             used: "blocks.2.hook_resid_post".into(),
         },
-        Warning::NoOpEdit {
-            arm: "sae:k=1".into(),
-        },
-        Warning::LowTokenMass {
-            mass: 0.1,
-            needed: 0.5,
-        },
+        Warning::NoOpEdit { arm: "sae:k=1".into() },
+        Warning::LowTokenMass { mass: 0.1, needed: 0.5 },
         Warning::DtypeBelowReference {
             dtype: "bf16".into(),
             reference: "f32".into(),

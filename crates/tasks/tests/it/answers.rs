@@ -8,9 +8,11 @@ use crate::toy::Toy;
 fn letters() {
     let all: Vec<Letter> = Letter::all().collect();
     assert_eq!(all.len(), Letter::COUNT);
-    assert!(all.iter().enumerate().all(
-        |(index, letter)| letter.index() == index && Letter::from_index(index) == Some(*letter)
-    ));
+    assert!(
+        all.iter()
+            .enumerate()
+            .all(|(index, letter)| letter.index() == index && Letter::from_index(index) == Some(*letter))
+    );
     assert_eq!(Letter::from_index(26), None);
     let c: Letter = "C".parse().expect("a letter");
     assert_eq!(
@@ -29,10 +31,8 @@ fn letters() {
 
 #[test]
 fn letter_lists() {
-    let parse = |text: &str| {
-        parse_letters(text)
-            .map(|letters| letters.into_iter().map(Letter::lower).collect::<String>())
-    };
+    let parse =
+        |text: &str| parse_letters(text).map(|letters| letters.into_iter().map(Letter::lower).collect::<String>());
     for (text, expected) in [
         ("a", "a"),
         ("c,a,B,a", "abc"),
@@ -57,10 +57,7 @@ fn answer_tokens() {
     let answers = AnswerTokens::new(&toy).expect("26 answers");
     assert!(answers.warnings.is_empty());
     for letter in Letter::all() {
-        assert_eq!(
-            toy.token_string(answers.id(letter)),
-            Some(letter.answer_text())
-        );
+        assert_eq!(toy.token_string(answers.id(letter)), Some(letter.answer_text()));
         assert_eq!(answers.ids()[letter.index()], answers.id(letter));
     }
 }

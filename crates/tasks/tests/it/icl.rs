@@ -6,13 +6,7 @@ use tasks::{IclDraw, IclPlan, IclRequest, Split, TaskError, Template, Vocabulary
 
 use crate::toy::Toy;
 
-fn draw(
-    words: &Vocabulary,
-    part: &[usize],
-    pool: &[usize],
-    plan: IclPlan,
-    seed: u64,
-) -> Result<IclDraw, TaskError> {
+fn draw(words: &Vocabulary, part: &[usize], pool: &[usize], plan: IclPlan, seed: u64) -> Result<IclDraw, TaskError> {
     let template = &Template::verbose();
     draw_icl(&IclRequest {
         vocabulary: words,
@@ -27,13 +21,7 @@ fn draw(
 }
 
 /// Checks what must hold for every draw.
-fn check(
-    draw: &IclDraw,
-    words: &Vocabulary,
-    part: &[usize],
-    pool: &[usize],
-    prompts_per_word: usize,
-) {
+fn check(draw: &IclDraw, words: &Vocabulary, part: &[usize], pool: &[usize], prompts_per_word: usize) {
     let mut sets_of: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for (index, set) in draw.sets.iter().enumerate() {
         assert_eq!(set.id, index);
@@ -51,20 +39,14 @@ fn check(
     for assignment in &draw.assignments {
         let set = &draw.sets[assignment.icl];
         let text = &words.words[assignment.word].text;
-        assert!(
-            !set.words.contains(&assignment.word),
-            "`{text}` is its own example"
-        );
+        assert!(!set.words.contains(&assignment.word), "`{text}` is its own example");
         assert!(
             set.prefix_text
                 .lines()
                 .all(|line| !line.starts_with(&format!("{text} has")))
         );
         assert!(
-            sets_of
-                .entry(assignment.word)
-                .or_default()
-                .insert(assignment.icl),
+            sets_of.entry(assignment.word).or_default().insert(assignment.icl),
             "the sets of a word differ"
         );
     }
@@ -111,17 +93,11 @@ fn deterministic_and_independent_of_the_other_words() {
             sets: 6,
             prompts_per_word: 2,
         },
-        IclPlan::Fresh {
-            prompts_per_word: 2,
-        },
+        IclPlan::Fresh { prompts_per_word: 2 },
     ] {
         let examples = |part: &[usize], seed| {
             let draw = draw(&words, part, &all, plan, seed).expect("a draw");
-            let sets = draw
-                .sets
-                .into_iter()
-                .map(|set| set.words)
-                .collect::<Vec<_>>();
+            let sets = draw.sets.into_iter().map(|set| set.words).collect::<Vec<_>>();
             draw.assignments
                 .into_iter()
                 .map(|a| (a.word, sets[a.icl].clone()))
@@ -150,37 +126,22 @@ fn shared_sets_are_disjoint_and_all_used() {
         3,
     )
     .expect("a draw");
-    let examples: BTreeSet<usize> = draw
-        .sets
-        .iter()
-        .flat_map(|set| &set.words)
-        .copied()
-        .collect();
+    let examples: BTreeSet<usize> = draw.sets.iter().flat_map(|set| &set.words).copied().collect();
     assert_eq!(examples.len(), 80);
     let mut counts = [0; 8];
     draw.assignments
         .iter()
         .for_each(|assignment| counts[assignment.icl] += 1);
-    assert!(
-        counts.iter().all(|&count| count > all.len() / 16),
-        "{counts:?}"
-    );
+    assert!(counts.iter().all(|&count| count > all.len() / 16), "{counts:?}");
 }
 
 #[test]
 fn impossible_plans() {
     let words = Toy::full().words();
     let all = words.indices();
-    let fail = |part: &[usize], pool: &[usize], plan| {
-        draw(&words, part, pool, plan, 0).expect_err("impossible")
-    };
-    let fresh = IclPlan::Fresh {
-        prompts_per_word: 1,
-    };
-    let shared = |sets, prompts_per_word| IclPlan::Shared {
-        sets,
-        prompts_per_word,
-    };
+    let fail = |part: &[usize], pool: &[usize], plan| draw(&words, part, pool, plan, 0).expect_err("impossible");
+    let fresh = IclPlan::Fresh { prompts_per_word: 1 };
+    let shared = |sets, prompts_per_word| IclPlan::Shared { sets, prompts_per_word };
     // A pool of exactly ten words, the query among them.
     assert!(matches!(
         fail(&all[..1], &all[..10], fresh),
@@ -188,10 +149,7 @@ fn impossible_plans() {
     ));
     assert!(matches!(
         fail(&all[..1], &all[..9], fresh),
-        TaskError::PoolTooSmall {
-            examples: 10,
-            pool: 9
-        }
+        TaskError::PoolTooSmall { examples: 10, pool: 9 }
     ));
     let repeated = [&all[..5], &all[..5]].concat();
     assert!(matches!(
@@ -208,31 +166,16 @@ fn impossible_plans() {
             ..
         }
     ));
-    assert!(
-        too_few.to_string().contains(&words.words[all[0]].text),
-        "{too_few}"
-    );
+    assert!(too_few.to_string().contains(&words.words[all[0]].text), "{too_few}");
     assert!(matches!(
         fail(&all[..1], &all, shared(2, 3)),
         TaskError::TooFewSets { .. }
     ));
+    assert!(matches!(fail(&all[..1], &all, shared(0, 1)), TaskError::Zero { .. }));
     assert!(matches!(
-        fail(&all[..1], &all, shared(0, 1)),
+        fail(&all[..1], &all, IclPlan::Fresh { prompts_per_word: 0 }),
         TaskError::Zero { .. }
     ));
-    assert!(matches!(
-        fail(
-            &all[..1],
-            &all,
-            IclPlan::Fresh {
-                prompts_per_word: 0
-            }
-        ),
-        TaskError::Zero { .. }
-    ));
-    assert!(matches!(
-        fail(&[words.len()], &all, fresh),
-        TaskError::BadIndex { .. }
-    ));
+    assert!(matches!(fail(&[words.len()], &all, fresh), TaskError::BadIndex { .. }));
     draw(&words, &all[..1], &all[..11], fresh, 0).expect("eleven words leave ten");
 }

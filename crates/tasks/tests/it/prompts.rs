@@ -1,18 +1,10 @@
 //! Prompt text, token ids, and the words that do not fit.
 
-use tasks::{
-    DropReason, IclPlan, IclRequest, PromptSet, TaskError, Template, Tokenize, Word, build_prompts,
-    draw_icl,
-};
+use tasks::{DropReason, IclPlan, IclRequest, PromptSet, TaskError, Template, Tokenize, Word, build_prompts, draw_icl};
 
 use crate::toy::Toy;
 
-fn build(
-    toy: &Toy,
-    template: &Template,
-    plan: IclPlan,
-    texts: &[&str],
-) -> Result<PromptSet, TaskError> {
+fn build(toy: &Toy, template: &Template, plan: IclPlan, texts: &[&str]) -> Result<PromptSet, TaskError> {
     let words = toy.words();
     // Examples that encode in the ordinary way.
     let pool: Vec<usize> = ["one", "two", "three", "four"]
@@ -20,10 +12,7 @@ fn build(
         .flat_map(|end| ('a'..='h').map(move |c| format!(" {c}{end}")))
         .filter_map(|text| words.find(&text))
         .collect();
-    let queries: Vec<usize> = texts
-        .iter()
-        .map(|text| words.find(text).expect("a word"))
-        .collect();
+    let queries: Vec<usize> = texts.iter().map(|text| words.find(text).expect("a word")).collect();
     let request = IclRequest {
         vocabulary: &words,
         template,
@@ -37,9 +26,7 @@ fn build(
     build_prompts(toy, template, &words, draw_icl(&request)?)
 }
 
-const FRESH: IclPlan = IclPlan::Fresh {
-    prompts_per_word: 1,
-};
+const FRESH: IclPlan = IclPlan::Fresh { prompts_per_word: 1 };
 const SHARED: IclPlan = IclPlan::Shared {
     sets: 3,
     prompts_per_word: 2,
@@ -61,11 +48,7 @@ fn text_of_the_paper() {
         leading_separator: true,
         ..Template::verbose()
     };
-    assert!(
-        saebench
-            .prompt(&examples, &word("dog"))
-            .starts_with("\ntartan has")
-    );
+    assert!(saebench.prompt(&examples, &word("dog")).starts_with("\ntartan has"));
     assert_eq!(Template::verbose().prefix([]), "");
 }
 
@@ -75,10 +58,7 @@ fn template_texts() {
         Template::parse("{word} has the first letter:").expect("a template"),
         Template::verbose()
     );
-    assert_eq!(
-        Template::parse("{word}:").expect("a template"),
-        Template::short()
-    );
+    assert_eq!(Template::parse("{word}:").expect("a template"), Template::short());
     let question = Template::parse("The word {word} begins with").expect("a template");
     let word = Word::new("dog", 0).expect("a word");
     assert_eq!(
@@ -97,17 +77,11 @@ fn ids_and_positions() {
     let texts = [" zone", "Zcap", "zfrag", " aone"];
     for plan in [FRESH, SHARED] {
         for (template, tail) in [
-            (
-                Template::verbose(),
-                vec![" has", " the", " first", " letter", ":"],
-            ),
+            (Template::verbose(), vec![" has", " the", " first", " letter", ":"]),
             (Template::short(), vec![":"]),
         ] {
             let set = build(&toy, &template, plan, &texts).expect("prompts");
-            assert_eq!(
-                set.tail,
-                tail.iter().map(|text| toy.id(text)).collect::<Vec<_>>()
-            );
+            assert_eq!(set.tail, tail.iter().map(|text| toy.id(text)).collect::<Vec<_>>());
             assert_eq!(set.suffix_len(), tail.len() + 1);
             assert!(set.report.dropped.is_empty());
             assert_eq!(set.report.words, 4);
@@ -121,10 +95,7 @@ fn ids_and_positions() {
                 assert_eq!(prompt.ids[..prompt.prefix_len], set.prefixes[prompt.icl]);
                 assert_eq!(set.suffix(prompt)[1..], set.tail);
                 // The whole prompt, rendered and encoded at once.
-                let examples = set.sets[prompt.icl]
-                    .words
-                    .iter()
-                    .map(|&index| &words.words[index]);
+                let examples = set.sets[prompt.icl].words.iter().map(|&index| &words.words[index]);
                 assert_eq!(
                     prompt.ids[1..],
                     toy.encode(&template.prompt(examples, word)).expect("ids")
@@ -141,10 +112,7 @@ fn no_bos() {
     toy.bos = None;
     let without = build(&toy, &Template::verbose(), SHARED, &[" zone"]).expect("prompts");
     assert_eq!(with.prompts[0].ids[1..], without.prompts[0].ids);
-    assert_eq!(
-        with.prompts[0].word_position,
-        without.prompts[0].word_position + 1
-    );
+    assert_eq!(with.prompts[0].word_position, without.prompts[0].word_position + 1);
 }
 
 #[test]
@@ -178,14 +146,10 @@ fn words_that_do_not_fit_are_reported() {
         assert!(
             set.prompts
                 .iter()
-                .all(|prompt| [" aone", "pea"]
-                    .contains(&vocabulary.words[prompt.word].text.as_str()))
+                .all(|prompt| [" aone", "pea"].contains(&vocabulary.words[prompt.word].text.as_str()))
         );
         let text = serde_json::to_string(&set).expect("serialise");
-        assert_eq!(
-            serde_json::from_str::<PromptSet>(&text).expect("parse"),
-            set
-        );
+        assert_eq!(serde_json::from_str::<PromptSet>(&text).expect("parse"), set);
     }
 }
 
@@ -197,20 +161,10 @@ fn a_tokenizer_that_splits_every_word() {
         .collect::<Vec<_>>();
     let texts: Vec<&str> = all.iter().map(String::as_str).collect();
     let toy = Toy::new(&all).unreachable(&texts);
-    let error =
-        build(&toy, &Template::verbose(), FRESH, &texts[..2]).expect_err("every word is split");
-    assert!(matches!(
-        error,
-        TaskError::EveryWordDropped { words: 2, .. }
-    ));
+    let error = build(&toy, &Template::verbose(), FRESH, &texts[..2]).expect_err("every word is split");
+    assert!(matches!(error, TaskError::EveryWordDropped { words: 2, .. }));
     let message = error.to_string();
-    for part in [
-        "no word of 2",
-        "` aone`",
-        "`o`, `n`, `e`",
-        "hint: ",
-        "--template",
-    ] {
+    for part in ["no word of 2", "` aone`", "`o`, `n`, `e`", "hint: ", "--template"] {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
     assert!(matches!(
@@ -222,11 +176,7 @@ fn a_tokenizer_that_splits_every_word() {
 #[test]
 fn hash_is_of_the_ids() {
     let toy = Toy::full();
-    let hash = |template: &Template, texts: &[&str]| {
-        build(&toy, template, SHARED, texts)
-            .expect("prompts")
-            .hash()
-    };
+    let hash = |template: &Template, texts: &[&str]| build(&toy, template, SHARED, texts).expect("prompts").hash();
     let verbose = hash(&Template::verbose(), &[" zone", "Zcap"]);
     assert_eq!(verbose.len(), 64);
     assert_eq!(verbose, hash(&Template::verbose(), &[" zone", "Zcap"]));

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use tasks::{
-    Letter, OffTargetRequest, PartnerMatch, PartnerRequest, SelectionRequest, Split, TaskError,
-    Vocabulary, off_target, parse_letters, partners, select_words,
+    Letter, OffTargetRequest, PartnerMatch, PartnerRequest, SelectionRequest, Split, TaskError, Vocabulary, off_target,
+    parse_letters, partners, select_words,
 };
 
 use crate::toy::Toy;
@@ -55,8 +55,7 @@ fn held_out_words() {
         .collect();
     assert_eq!(texts, [" zone", "Acap"]);
     assert_eq!(union(&split), words.indices());
-    let error =
-        Split::from_test_words(&words, &[" zone", "zone", "acap"]).expect_err("unknown words");
+    let error = Split::from_test_words(&words, &[" zone", "zone", "acap"]).expect_err("unknown words");
     assert!(
         matches!(&error, TaskError::UnknownWords { total: 2, words } if words == &["zone", "acap"]),
         "{error}"
@@ -95,17 +94,10 @@ fn selection() {
     assert_eq!(selection.letters.len(), 26);
     for (letter, chosen) in &selection.letters {
         assert_eq!(chosen.len(), 3);
-        assert!(
-            chosen
-                .iter()
-                .all(|&index| words.words[index].letter == *letter)
-        );
+        assert!(chosen.iter().all(|&index| words.words[index].letter == *letter));
     }
     assert_eq!(selection.words().len(), 78);
-    assert_eq!(
-        selection,
-        select_words(&request(&words, &all)).expect("words")
-    );
+    assert_eq!(selection, select_words(&request(&words, &all)).expect("words"));
     let larger = select_words(&SelectionRequest {
         per_letter: 5,
         ..request(&words, &all)
@@ -144,11 +136,7 @@ fn selections_that_lack_words() {
     };
     let selection = select_words(&base).expect("the letter a");
     assert_eq!(selection.words().len(), 3);
-    let dropped: Vec<(char, usize)> = selection
-        .dropped
-        .iter()
-        .map(|d| (d.letter.lower(), d.found))
-        .collect();
+    let dropped: Vec<(char, usize)> = selection.dropped.iter().map(|d| (d.letter.lower(), d.found)).collect();
     assert_eq!(dropped.len(), 25);
     assert_eq!(dropped[..2], [('b', 1), ('c', 0)]);
     let letters = parse_letters("a,c").expect("letters");
@@ -164,20 +152,13 @@ fn selections_that_lack_words() {
         ..base
     })
     .expect("the letter a");
-    assert_eq!(
-        selection.dropped.len(),
-        1,
-        "b is there, and has too few words"
-    );
+    assert_eq!(selection.dropped.len(), 1, "b is there, and has too few words");
     assert!(matches!(
         select_words(&SelectionRequest { minimum: 9, ..base }),
         Err(TaskError::NothingSelected { .. })
     ));
     assert!(matches!(
-        select_words(&SelectionRequest {
-            per_letter: 0,
-            ..base
-        }),
+        select_words(&SelectionRequest { per_letter: 0, ..base }),
         Err(TaskError::Zero { .. })
     ));
     assert!(matches!(
@@ -202,13 +183,7 @@ fn off_target_words() {
         seed: 1,
     };
     let samples = off_target(&request).expect("words");
-    assert_eq!(
-        samples
-            .iter()
-            .map(|sample| sample.letter)
-            .collect::<Vec<_>>(),
-        letters
-    );
+    assert_eq!(samples.iter().map(|sample| sample.letter).collect::<Vec<_>>(), letters);
     for sample in &samples {
         assert_eq!(sample.words.len(), 50);
         assert_eq!(words.by_letter(&sample.words).expect("letters").len(), 25);
@@ -220,10 +195,7 @@ fn off_target_words() {
         );
     }
     assert_eq!(samples, off_target(&request).expect("words"));
-    let only_a: Vec<usize> = [" aone", " atwo"]
-        .iter()
-        .filter_map(|text| words.find(text))
-        .collect();
+    let only_a: Vec<usize> = [" aone", " atwo"].iter().filter_map(|text| words.find(text)).collect();
     let error = off_target(&OffTargetRequest {
         pool: &only_a,
         ..request

@@ -16,11 +16,7 @@ impl Toy {
     /// A toy with `<bos>`, the byte tokens of the letters, what the templates need, and `words`.
     pub(crate) fn new<S: AsRef<str>>(words: &[S]) -> Self {
         let mut tokens = vec!["<bos>".to_owned()];
-        tokens.extend(
-            (b'A'..=b'Z')
-                .chain(b'a'..=b'z')
-                .map(|byte| format!("<0x{byte:02X}>")),
-        );
+        tokens.extend((b'A'..=b'Z').chain(b'a'..=b'z').map(|byte| format!("<0x{byte:02X}>")));
         tokens.extend(["\n", ":", " ", " has", " the", " first", " letter"].map(str::to_owned));
         tokens.extend(('A'..='Z').map(|letter| format!(" {letter}")));
         tokens.extend(words.iter().map(|word| word.as_ref().to_owned()));
@@ -49,8 +45,7 @@ impl Toy {
     }
 
     pub(crate) fn unreachable(mut self, words: &[&str]) -> Self {
-        self.unreachable
-            .extend(words.iter().map(|&word| word.to_owned()));
+        self.unreachable.extend(words.iter().map(|&word| word.to_owned()));
         self
     }
 
@@ -104,10 +99,7 @@ impl Tokenize for Toy {
 
     fn token_string(&self, id: u32) -> Option<String> {
         let token = self.tokens.get(id as usize)?;
-        match token
-            .strip_prefix("<0x")
-            .and_then(|hex| hex.strip_suffix('>'))
-        {
+        match token.strip_prefix("<0x").and_then(|hex| hex.strip_suffix('>')) {
             Some(hex) => Some(char::from(u8::from_str_radix(hex, 16).ok()?).to_string()),
             None => Some(token.clone()),
         }

@@ -16,10 +16,7 @@ fn filter() {
         ("NaN", 'n'),
     ] {
         let word = Word::new(text, 7).expect(text);
-        assert_eq!(
-            (word.text.as_str(), word.token, word.letter.lower()),
-            (text, 7, letter)
-        );
+        assert_eq!((word.text.as_str(), word.token, word.letter.lower()), (text, 7, letter));
         assert_eq!(word.letters(), text.trim_start());
     }
     for text in [
@@ -88,13 +85,7 @@ fn duplicates_keep_the_token_that_is_encoded() {
 fn order_and_lookup() {
     let forward = Toy::new(&["dog", " cat", "cat", "Cat"]).words();
     let backward = Toy::new(&["Cat", "cat", " cat", "dog"]).words();
-    let texts = |words: &Vocabulary| {
-        words
-            .words
-            .iter()
-            .map(|word| word.text.clone())
-            .collect::<Vec<_>>()
-    };
+    let texts = |words: &Vocabulary| words.words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
     assert_eq!(texts(&forward), texts(&backward));
     assert!(forward.words.is_sorted_by(|a, b| a.text < b.text));
     assert!(
@@ -108,10 +99,7 @@ fn order_and_lookup() {
     assert_eq!(forward.indices().len(), forward.len());
     assert!(!forward.is_empty());
     let text = serde_json::to_string(&forward).expect("serialise");
-    assert_eq!(
-        serde_json::from_str::<Vocabulary>(&text).expect("parse"),
-        forward
-    );
+    assert_eq!(serde_json::from_str::<Vocabulary>(&text).expect("parse"), forward);
 }
 
 /// A tokenizer of digits.
@@ -135,8 +123,5 @@ impl Tokenize for Digits {
 #[test]
 fn no_words() {
     let error = vocabulary(&Digits).expect_err("no words");
-    assert!(
-        matches!(error, TaskError::NoWords { entries: 10 }),
-        "{error}"
-    );
+    assert!(matches!(error, TaskError::NoWords { entries: 10 }), "{error}");
 }
