@@ -1,7 +1,7 @@
-//! Full absorption as SAEBench scores it: detection only, no edit.
+//! Full absorption as `SAEBench` scores it: detection only, no edit.
 //!
 //! A word that the probe finds but none of the letter's main latents does, while one other latent
-//! along the probe carries at least 0.4 of the vector's projection (SAEBench 0.6.0,
+//! along the probe carries at least 0.4 of the vector's projection (`SAEBench` 0.6.0,
 //! `absorption_first_letter`; the fraction and the causal definition are not here).
 
 use sae::SparseLatents;
@@ -88,7 +88,7 @@ pub fn full_absorption(
 mod tests {
     use super::*;
 
-    /// Activations, cosines, main latents, projection, fully absorbed: vectors of SAEBench 0.6.0's
+    /// Activations, cosines, main latents, projection, fully absorbed: vectors of `SAEBench` 0.6.0's
     /// own calculator run with a stub model.
     #[test]
     fn equals_the_reference_calculator() {

@@ -114,7 +114,9 @@ pub fn random(control: &Arm, d: usize, draws: usize, seed: u64) -> Arm {
             .map(|editor| {
                 let mut direction: Vec<f64> = (0..d).map(|_| normal(&mut rng)).collect();
                 let length = norm(&direction);
-                direction.iter_mut().for_each(|v| *v /= length);
+                for v in &mut direction {
+                    *v /= length;
+                }
                 Editor::MatchedNorm {
                     direction,
                     control: Box::new(editor.clone()),

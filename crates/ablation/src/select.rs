@@ -107,6 +107,9 @@ pub struct SingleEffect {
     pub effect: f64,
 }
 
+/// Bounds the memory of edited vectors; a block still fills every thread many times over.
+const EDITS_AT_ONCE: usize = 1 << 14;
+
 /// Exact single-latent ablation: every active latent of every captured row is set to zero alone,
 /// the SAE's error kept (Chanin et al. 2024, appendix A.4).
 ///
@@ -129,8 +132,6 @@ pub fn single_effects(
             "latents, letters and capture have different numbers of rows".to_owned(),
         ));
     }
-    // Bounds the memory of edited vectors; a chunk still fills every thread many times over.
-    const EDITS_AT_ONCE: usize = 1 << 14;
     let edits: Vec<(usize, u32, f32)> = (0..words)
         .flat_map(|row| {
             let (index, value) = latents.row(row);

@@ -1,5 +1,8 @@
 //! Exact identities of edits and scores, on a random Gemma-2 checkpoint.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::float_cmp, reason = "these identities are exact")]
+
 use std::path::PathBuf;
 
 use ablation::effects::log_odds;

@@ -26,5 +26,5 @@ pub use error::{ModelError, Result};
 pub use host::PrefixCache;
 pub use names::{HookName, Point};
 pub use tokenizer::Tokenizer;
-pub use transformer::{Keep, Transformer, Unembedding};
+pub use transformer::{Keep, NamedTap, Transformer, Unembedding};
 pub use weights::tensor_shapes;

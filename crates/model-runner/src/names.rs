@@ -1,4 +1,4 @@
-//! Hook points under their TransformerLens names.
+//! Hook points under their `TransformerLens` names.
 
 use std::fmt;
 

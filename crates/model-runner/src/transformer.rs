@@ -23,6 +23,9 @@ const MAX_POSITIONS: usize = 4096;
 /// stay in one core's cache for small models.
 const ROWS_PER_CHUNK: usize = 288;
 
+/// Receives every hook point of a run: its name and its value, `[rows, d_model]`.
+pub type NamedTap<'a> = &'a mut dyn FnMut(HookName, &[f32]);
+
 /// Which positions a partial run returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -148,7 +151,7 @@ impl Transformer {
         batch: usize,
         layers: Range<usize>,
         prefix: Option<&PrefixCache>,
-        tap: &mut dyn FnMut(HookName, &[f32]),
+        tap: NamedTap<'_>,
     ) -> Result<Vec<f32>> {
         self.run_with(x, batch, layers, prefix, Keep::All, Threads::One, Some(tap), None)
     }
@@ -186,7 +189,7 @@ impl Transformer {
         prefix: Option<&PrefixCache>,
         keep: Keep,
         threads: Threads,
-        mut tap: Option<&mut dyn FnMut(HookName, &[f32])>,
+        mut tap: Option<NamedTap<'_>>,
         mut keys: Option<&mut Vec<PrefixLayer>>,
     ) -> Result<Vec<f32>> {
         let seq = self.check_run(&x, batch, &layers, prefix)?;

@@ -23,7 +23,7 @@ pub(crate) struct RunArgs {
     /// Model folder (config.json, tokenizer.json, safetensors) [default: the embedded model].
     #[arg(long, value_name = "DIR", help_heading = "What is measured")]
     pub(crate) model: Option<PathBuf>,
-    /// SAE folder (cfg.json, sae_weights.safetensors); repeat for several [default: the shipped panel].
+    /// SAE folder (cfg.json, `sae_weights.safetensors`); repeat for several [default: the shipped panel].
     #[arg(long, value_name = "DIR", help_heading = "What is measured")]
     pub(crate) sae: Vec<PathBuf>,
     /// Layer whose `hook_resid_post` is edited [default: the one the SAEs were trained on].

@@ -65,24 +65,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// Reads configuration, tokenizer and SAE headers and draws all words and prompts.
     pub(crate) fn new(args: &RunArgs) -> anyhow::Result<Self> {
-        model_runner::device(&args.device)?;
-        if args.dtype != "f32" {
-            return Err(failure::usage(format!(
-                "`--dtype {}`: only `f32` is implemented",
-                args.dtype
-            )));
-        }
         let embedded_model = args.model.is_none();
-        let model_dir = match &args.model {
-            Some(dir) => dir.clone(),
-            None => embedded::folder()?.join("model"),
-        };
-        if !model_dir.is_dir() {
-            return Err(failure::input(format!(
-                "`--model {}` is not a folder\nhint: give a checkpoint folder with config.json, tokenizer.json and safetensors",
-                model_dir.display()
-            )));
-        }
+        let model_dir = model_folder(args)?;
         let config = ModelConfig::read(&model_dir.join("config.json"))?;
         let (saes, unreadable) = read_saes(args, embedded_model, &config)?;
         let layer = choose_layer(args, embedded_model, &config, &saes)?;
@@ -138,46 +122,20 @@ impl Plan {
             });
         }
 
-        let names = |indices: &[usize]| {
-            indices
-                .iter()
-                .map(|&i| vocabulary.words[i].text.as_str())
-                .collect::<Vec<_>>()
-                .join("\n")
+        let drawn = Drawn {
+            vocabulary: &vocabulary,
+            split: &split,
+            train: &train,
+            test: &test,
+            letters: &letters,
         };
-        let words_hash = store::Blake3::of(format!("{}\n\n{}", names(&split.train), names(&split.test)).as_bytes());
-        let prompts_hash = store::Blake3::of(format!("{}{}", train.hash(), test.hash()).as_bytes());
-        let id = if embedded_model {
-            "embedded".to_owned()
-        } else {
-            folder_name(&model_dir)
-        };
-        let directions = Spec {
-            task: "first-letter".to_owned(),
-            metric_version: METRIC_VERSION,
-            model: ModelSpec {
-                id,
-                family: config.family.clone(),
-                hash: model_hash(&model_dir)?,
-                tokenizer_hash: checkpoint::content_hash(&model_dir.join("tokenizer.json"))?,
-            },
-            site: SiteSpec { hook: hook.clone() },
-            sae: None,
-            arms: super::unit::DIRECTION_ARMS.iter().map(ToString::to_string).collect(),
-            letters: letters.iter().map(|letter| letter.lower()).collect(),
-            words_hash: words_hash.to_string(),
-            prompts_hash: prompts_hash.to_string(),
-            seed: args.seed,
-            dtype: args.dtype.clone(),
-            device: args.device.clone(),
-            limit: args.limit.map(|limit| limit as u64),
-            settings: args.settings(),
-        };
+        let directions = directions_spec(args, &config, &model_dir, &hook, &drawn)?;
         let off_target = off.into_iter().map(|off| off.words).collect();
         Ok(Self {
             model_dir,
             layer,
             hook,
+            vocabulary,
             answers,
             letters,
             train,
@@ -190,7 +148,6 @@ impl Plan {
             directions,
             saes,
             unreadable,
-            vocabulary,
         })
     }
 
@@ -208,6 +165,83 @@ impl Plan {
         let letter = self.vocabulary.words[word].letter;
         self.letters.iter().position(|&l| l == letter)
     }
+}
+
+/// What was drawn, as far as it is part of a unit's identity.
+struct Drawn<'a> {
+    vocabulary: &'a Vocabulary,
+    split: &'a Split,
+    train: &'a PromptSet,
+    test: &'a PromptSet,
+    letters: &'a [Letter],
+}
+
+/// Spec of the unit of all arms that need no SAE.
+fn directions_spec(
+    args: &RunArgs,
+    config: &ModelConfig,
+    model_dir: &Path,
+    hook: &str,
+    drawn: &Drawn<'_>,
+) -> anyhow::Result<Spec> {
+    let names = |indices: &[usize]| {
+        indices
+            .iter()
+            .map(|&i| drawn.vocabulary.words[i].text.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let words_hash =
+        store::Blake3::of(format!("{}\n\n{}", names(&drawn.split.train), names(&drawn.split.test)).as_bytes());
+    let prompts_hash = store::Blake3::of(format!("{}{}", drawn.train.hash(), drawn.test.hash()).as_bytes());
+    let id = if args.model.is_none() {
+        "embedded".to_owned()
+    } else {
+        folder_name(model_dir)
+    };
+    Ok(Spec {
+        task: "first-letter".to_owned(),
+        metric_version: METRIC_VERSION,
+        model: ModelSpec {
+            id,
+            family: config.family.clone(),
+            hash: model_hash(model_dir)?,
+            tokenizer_hash: checkpoint::content_hash(&model_dir.join("tokenizer.json"))?,
+        },
+        site: SiteSpec { hook: hook.to_owned() },
+        sae: None,
+        arms: super::unit::DIRECTION_ARMS.iter().map(ToString::to_string).collect(),
+        letters: drawn.letters.iter().map(|letter| letter.lower()).collect(),
+        words_hash: words_hash.to_string(),
+        prompts_hash: prompts_hash.to_string(),
+        seed: args.seed,
+        dtype: args.dtype.clone(),
+        device: args.device.clone(),
+        limit: args.limit.map(|limit| limit as u64),
+        settings: args.settings(),
+    })
+}
+
+/// The model's folder; refuses settings that no model can run with.
+fn model_folder(args: &RunArgs) -> anyhow::Result<PathBuf> {
+    model_runner::device(&args.device)?;
+    if args.dtype != "f32" {
+        return Err(failure::usage(format!(
+            "`--dtype {}`: only `f32` is implemented",
+            args.dtype
+        )));
+    }
+    let model_dir = match &args.model {
+        Some(dir) => dir.clone(),
+        None => embedded::folder()?.join("model"),
+    };
+    if !model_dir.is_dir() {
+        return Err(failure::input(format!(
+            "`--model {}` is not a folder\nhint: give a checkpoint folder with config.json, tokenizer.json and safetensors",
+            model_dir.display()
+        )));
+    }
+    Ok(model_dir)
 }
 
 /// Draws of words and prompts.
@@ -341,12 +375,11 @@ fn choose_layer(
     Ok(layer)
 }
 
+/// SAEs that can be run, and those that cannot, by name with the reason.
+type Inputs = (Vec<SaeInput>, Vec<(String, String)>);
+
 /// Opens every SAE once for its hash and shape; one that cannot be read fails alone.
-fn read_saes(
-    args: &RunArgs,
-    embedded_model: bool,
-    model: &ModelConfig,
-) -> anyhow::Result<(Vec<SaeInput>, Vec<(String, String)>)> {
+fn read_saes(args: &RunArgs, embedded_model: bool, model: &ModelConfig) -> anyhow::Result<Inputs> {
     let paths = if args.sae.is_empty() && embedded_model {
         embedded::saes()?
     } else {

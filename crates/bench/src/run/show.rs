@@ -84,7 +84,7 @@ fn arms(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         Column::higher("MS patch").with_help("mediated share when the value of another word is patched in"),
         Column::number("dose").with_help("length of the edit / length of the vector, on the letter's words"),
     ];
-    let mut table = Table::new(&format!("Arms at {}", reference.spec.site.hook), columns);
+    let mut table = Table::new(format!("Arms at {}", reference.spec.site.hook), columns);
     let mut push = |record: &Record, arm: &str, shown: String| {
         let cell = |metric: &str| value(record, &format!("{arm}/{metric}"), 2);
         table.push(vec![

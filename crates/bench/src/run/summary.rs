@@ -75,7 +75,7 @@ impl Summary {
             replicates: self.replicates,
             seed: stats::seed::sub_seed(self.seed, "statistics/bootstrap"),
         };
-        let bootstrap = cluster_bootstrap(&scored.sums, |sums| scores_of_sums(sums), &config)?;
+        let bootstrap = cluster_bootstrap(&scored.sums, scores_of_sums, &config)?;
         let values =
             |field: fn(&ablation::ClassScore) -> f64| -> Vec<f64> { scored.letters.values().map(field).collect() };
         let direction = [Some(true), Some(false), Some(true), Some(true)];
@@ -157,7 +157,7 @@ pub(crate) fn by_letter(letters: &[LetterRow], arm: &str, metric: &str) -> BTree
 }
 
 /// The k-curve as a table, and how many latents match the reference arm.
-pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record) -> anyhow::Result<()> {
+pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record) {
     let target = by_letter(&reference.letters, "leace-1", "ms");
     let mut matched: BTreeMap<char, usize> = BTreeMap::new();
     let mut rows = Vec::new();
@@ -205,5 +205,4 @@ pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record) -> anyhow::R
         );
     }
     summary.tables.insert("k_curve".to_owned(), rows);
-    Ok(())
 }

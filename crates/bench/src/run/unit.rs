@@ -331,7 +331,7 @@ pub(crate) fn sae(
             Some(&scored_latents),
         )?;
     }
-    k_to_match(&mut unit.summary, reference)?;
+    k_to_match(&mut unit.summary, reference);
 
     detection(plan, site, &sae, &side, &probes, input, &mut unit.summary)?;
     Ok(unit)

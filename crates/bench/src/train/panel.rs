@@ -76,9 +76,9 @@ impl ActivationSource for Mixed<'_> {
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.width())) {
             let (word, index) = self.of(row);
             if word {
-                self.words.read(&[index], out)?
+                self.words.read(&[index], out)?;
             } else {
-                self.others.read(&[index], out)?
+                self.others.read(&[index], out)?;
             }
         }
         Ok(())

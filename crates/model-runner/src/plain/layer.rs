@@ -112,6 +112,9 @@ pub(super) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f64) -> Tensor<2> 
     x * scale * (weight.clone() + 1.0).unsqueeze()
 }
 
+/// Takes the cosines or the sines of a position.
+type Pick = fn((&[f32], &[f32])) -> Vec<f32>;
+
 /// Cosines and sines as tensors, `[1, 1, seq, head_dim / 2]`.
 struct Rotation {
     cos: Tensor<4>,
@@ -123,7 +126,7 @@ impl Rotation {
     fn new(config: &ModelConfig, seq: usize, device: &Device) -> Self {
         let table = RopeTable::new(seq, config.head_dim, config.rope_theta);
         let half = config.head_dim / 2;
-        let gather = |pick: fn((&[f32], &[f32])) -> Vec<f32>| -> Tensor<4> {
+        let gather = |pick: Pick| -> Tensor<4> {
             let values: Vec<f32> = (0..seq).flat_map(|position| pick(table.at(position))).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, seq, half]), device)
         };
