@@ -150,12 +150,15 @@ impl Editor {
         }
     }
 
-    /// The patched vector's change: every read of `subject` is brought to its value in `donor`.
+    /// The patched vector's change: every read of the editors is brought to its value in `donor`.
+    /// A term that several editors share is patched once, so that a joint editor given for two
+    /// letters, or a latent that stands for both, does not count twice.
     ///
     /// # Errors
     /// As [`Editor::delta`]; a norm-matched editor has no patch.
     pub fn patch_delta(editors: &[&Editor], subject: Subject<'_>, donor: Subject<'_>) -> Result<Vec<f64>> {
         let mut delta = vec![0.0; subject.x.len()];
+        let mut done: Vec<&Term> = Vec::new();
         for editor in editors {
             match editor {
                 Self::Null => {}
@@ -169,6 +172,13 @@ impl Editor {
                 }
                 Self::Terms { terms, dose } => {
                     for term in terms {
+                        if done
+                            .iter()
+                            .any(|other| other.reader == term.reader && other.write == term.write)
+                        {
+                            continue;
+                        }
+                        done.push(term);
                         let push = dose * (term.reader.read(donor)? - term.reader.read(subject)?);
                         for (delta, u) in delta.iter_mut().zip(&term.write) {
                             *delta += push * u;
@@ -260,6 +270,24 @@ mod tests {
         };
         let (a, b) = (control.delta(subject(&x)).unwrap(), matched.delta(subject(&x)).unwrap());
         assert!((norm(&a) - norm(&b)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_term_that_two_editors_share_is_patched_once() {
+        let (x, donor) = ([1.0f32, 2.0, 0.0], [3.0f32, -1.0, 0.5]);
+        let joint = |target: f64| Editor::Terms {
+            terms: vec![
+                Term::linear(&[1.0, 0.0, 0.0], &[0.0; 3], &[2.0, 0.0, 1.0], target),
+                Term::linear(&[0.0, 1.0, 0.0], &[0.0; 3], &[0.0, 1.0, 0.0], target),
+            ],
+            dose: 1.0,
+        };
+        // The editors of two letters read and write alike and differ in their targets only.
+        let (own, other) = (joint(0.25), joint(-3.0));
+        let once = Editor::patch_delta(&[&own], subject(&x), subject(&donor)).unwrap();
+        let both = Editor::patch_delta(&[&own, &other], subject(&x), subject(&donor)).unwrap();
+        assert_eq!(once, vec![4.0, -3.0, 2.0]);
+        assert_eq!(once, both);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod effects;
 mod error;
 pub mod layers;
 mod measure;
+mod score;
 pub mod select;
 mod stage;
 
@@ -22,7 +23,6 @@ pub use arms::{Arm, SaeSide};
 pub use directions::{Directions, Labelled};
 pub use editor::{Editor, Reader, Subject, Term};
 pub use error::{AblationError, Result};
-pub use measure::{
-    Bench, ClassScore, EffectRow, MIN_CEILING, Measured, Pair, ScoreRows, Scored, score, scores_of_sums,
-};
+pub use measure::{Bench, EffectRow, Measured, Pair};
+pub use score::{ClassScore, MIN_CEILING, ScoreRows, Scored, score, scores_of_sums};
 pub use stage::{Capture, Item, Stage};

@@ -1,15 +1,10 @@
-//! Effects of arms on words, and the scores made of them.
+//! Effects of arms on words: what an edit does to the answer, beside what the ceiling edit does.
 //!
-//! `MS = sum D(E) / sum D(full)` over words of the letter, `O` the same ratio of absolute effects
-//! on words of other letters, `M* = clip(MS) (1 - clip(O))`, and the fidelity `Fi`. Ratios of sums,
-//! never means of ratios. A letter is scored only where the ceiling edit itself removes at least
-//! half of its log-odds ([`MIN_CEILING`]).
-
-use std::collections::BTreeMap;
+//! A [`Bench`] runs its words unedited and with the full-site edit once, and every arm against
+//! these; an effect becomes an [`EffectRow`], of which [`crate::score`] makes scores.
 
 use sae::SparseLatents;
 use serde::{Deserialize, Serialize};
-use stats::LetterRows;
 
 use crate::arms::Arm;
 use crate::editor::{Editor, Subject, norm};
@@ -41,8 +36,11 @@ pub struct Bench<'a> {
     full: Vec<LetterLogits>,
     /// Donor row of each row, for patching.
     donors: Vec<Option<usize>>,
-    patched_full: Vec<Option<LetterLogits>>,
+    patched_full: Patched,
 }
+
+/// Logits and relative dose of each row that has a donor.
+type Patched = Vec<Option<(LetterLogits, f32)>>;
 
 /// One effect, as it stands in the rows file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +57,8 @@ pub struct EffectRow {
     pub word: String,
     /// Its letter.
     pub letter: char,
+    /// The word whose value was patched in (empty for erase).
+    pub donor: Option<String>,
     /// Its example set.
     pub set: u32,
     /// Log-odds of the word's letter before, nats (patch: donor letter's logit minus own).
@@ -81,57 +81,7 @@ pub struct Measured {
     pub arm: String,
     erase: Vec<Vec<LetterLogits>>,
     dose: Vec<Vec<f32>>,
-    patch: Option<Vec<Option<LetterLogits>>>,
-}
-
-/// Scores of an arm for one class.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClassScore {
-    /// Mediated share.
-    pub ms: f64,
-    /// Mean damage share on other letters' words.
-    pub o_mean: f64,
-    /// Largest damage share on one other letter's words.
-    pub o_max: f64,
-    /// `clip(MS) (1 - clip(O_mean))`.
-    pub m_star: f64,
-    /// The same with `O_max`.
-    pub m_star_max: f64,
-    /// Fidelity to the ceiling.
-    pub fi: f64,
-    /// Mediated share of patching a donor's value, where it was measured.
-    pub ms_patch: Option<f64>,
-    /// Mean effect on the letter's own words, nats.
-    pub effect: f64,
-    /// Mean effect on `m`, logits.
-    pub effect_m: f64,
-    /// Words of the letter that were scored.
-    pub words: usize,
-}
-
-/// Smallest share of a letter's log-odds that the ceiling edit must remove. The mean vector of all
-/// words reads as some letter too; for that letter replacing the vector by it changes little, and
-/// a ratio to that little means nothing.
-pub const MIN_CEILING: f64 = 0.5;
-
-/// Sums per word: on-target effect, ceiling, distances to the ceiling after and before; or
-/// off-target absolute effect and ceiling.
-pub type ScoreRows = LetterRows<2, 4>;
-
-/// `[MS, O_mean, M*, Fi]` of resampled sums; `None` where the ceiling itself does nothing.
-#[must_use]
-pub fn scores_of_sums(sums: &[[f64; 4]; 2]) -> Option<[f64; 4]> {
-    let [on, off] = sums;
-    if on[1] <= 0.0 || off[1] <= 0.0 || on[3] <= 0.0 {
-        return None;
-    }
-    let (ms, o) = (on[0] / on[1], off[0] / off[1]);
-    Some([
-        ms,
-        o,
-        ms.clamp(0.0, 1.0) * (1.0 - o.clamp(0.0, 1.0)),
-        1.0 - on[2] / on[3],
-    ])
+    patch: Option<Patched>,
 }
 
 impl<'a> Bench<'a> {
@@ -241,7 +191,7 @@ impl<'a> Bench<'a> {
         self.run(changes)
     }
 
-    fn patch(&self, editors: &[Editor], latents: Option<&SparseLatents>) -> Result<Vec<Option<LetterLogits>>> {
+    fn patch(&self, editors: &[Editor], latents: Option<&SparseLatents>) -> Result<Patched> {
         let rows: Vec<(usize, usize)> = self
             .donors
             .iter()
@@ -253,10 +203,10 @@ impl<'a> Bench<'a> {
             let delta = Editor::patch_delta(&both, self.subject(row, latents), self.subject(donor, latents))?;
             Ok((row, delta))
         });
-        let (logits, _) = self.run(changes)?;
+        let (logits, doses) = self.run(changes)?;
         let mut out = vec![None; self.donors.len()];
-        for ((row, _), logits) in rows.iter().zip(logits) {
-            out[*row] = Some(logits);
+        for ((row, _), patched) in rows.iter().zip(logits.into_iter().zip(doses)) {
+            out[*row] = Some(patched);
         }
         Ok(out)
     }
@@ -301,6 +251,7 @@ impl<'a> Bench<'a> {
                     editor: letter_of(pair.class),
                     word: name_of(pair.row),
                     letter: letter_of(self.class_of[pair.row]),
+                    donor: None,
                     set: self.stage.items()[self.capture.rows[pair.row]].set as u32,
                     before: log_odds(clean, y) as f32,
                     after: log_odds(&logits[i], y) as f32,
@@ -311,8 +262,10 @@ impl<'a> Bench<'a> {
                 });
             }
         }
-        for (row, logits) in measured.patch.iter().flatten().enumerate() {
-            let (Some(logits), Some(full), Some(donor)) = (logits, &self.patched_full[row], self.donors[row]) else {
+        for (row, patched) in measured.patch.iter().flatten().enumerate() {
+            let (Some((logits, dose)), Some((full, _)), Some(donor)) =
+                (patched, &self.patched_full[row], self.donors[row])
+            else {
                 continue;
             };
             let (from, to) = (self.letters[self.class_of[row]], self.letters[self.class_of[donor]]);
@@ -323,132 +276,16 @@ impl<'a> Bench<'a> {
                 editor: letter_of(self.class_of[row]),
                 word: name_of(row),
                 letter: letter_of(self.class_of[row]),
+                donor: Some(name_of(donor)),
                 set: self.stage.items()[self.capture.rows[row]].set as u32,
                 before: pair_difference(&self.clean[row], from, to) as f32,
                 after: pair_difference(logits, from, to) as f32,
                 ceiling: pair_difference(full, from, to) as f32,
                 m_before: None,
                 m_after: None,
-                dose: 0.0,
+                dose: *dose,
             });
         }
         rows
     }
-}
-
-/// Scores per letter, made of rows alone: what a reader of the rows file can compute again.
-pub struct Scored {
-    /// Score of each letter, by letter.
-    pub letters: BTreeMap<char, ClassScore>,
-    /// Sums for the bootstrap, in the same order.
-    pub sums: Vec<ScoreRows>,
-    /// Letters whose ceiling edit removes less than [`MIN_CEILING`] of their log-odds: they have no score.
-    pub unidentified: Vec<char>,
-}
-
-/// Scores one arm's rows. Draws of one word are averaged first, so that words stay the rows.
-///
-/// # Errors
-/// There are no rows.
-pub fn score(rows: &[EffectRow]) -> Result<Scored> {
-    type WordKey<'k> = (&'k str, char, u32);
-    let mut erase: BTreeMap<char, BTreeMap<WordKey<'_>, ([f64; 6], f64)>> = BTreeMap::new();
-    let mut patch: BTreeMap<char, [f64; 2]> = BTreeMap::new();
-    for row in rows {
-        let (before, after, ceiling) = (f64::from(row.before), f64::from(row.after), f64::from(row.ceiling));
-        if row.mode == "patch" {
-            let sums = patch.entry(row.editor).or_default();
-            sums[0] += after - before;
-            sums[1] += ceiling - before;
-            continue;
-        }
-        let words = erase.entry(row.editor).or_default();
-        let (sums, draws) = words.entry((&row.word, row.letter, row.set)).or_default();
-        let m = row
-            .m_before
-            .zip(row.m_after)
-            .map_or(0.0, |(b, a)| f64::from(b) - f64::from(a));
-        let effect = if row.letter == row.editor {
-            before - after
-        } else {
-            (before - after).abs()
-        };
-        let full = if row.letter == row.editor {
-            before - ceiling
-        } else {
-            (before - ceiling).abs()
-        };
-        for (sum, value) in sums.iter_mut().zip([
-            effect,
-            full,
-            (after - ceiling).abs(),
-            (before - ceiling).abs(),
-            m,
-            before,
-        ]) {
-            *sum += value;
-        }
-        *draws += 1.0;
-    }
-    if erase.is_empty() {
-        return Err(AblationError::Edit("an arm without rows cannot be scored".to_owned()));
-    }
-    let mut scored = Scored {
-        letters: BTreeMap::new(),
-        sums: Vec::new(),
-        unidentified: Vec::new(),
-    };
-    for (letter, words) in erase {
-        let mut out = ScoreRows {
-            groups: [Vec::new(), Vec::new()],
-        };
-        let mut damage: BTreeMap<char, [f64; 2]> = BTreeMap::new();
-        let (mut effect, mut effect_m, mut before) = (0.0, 0.0, 0.0);
-        for ((_, own, _), (sums, draws)) in words {
-            let s = sums.map(|sum| sum / draws);
-            if own == letter {
-                effect += s[0];
-                effect_m += s[4];
-                before += s[5];
-                out.groups[0].push([s[0], s[1], s[2], s[3]]);
-            } else {
-                out.groups[1].push([s[0], s[1], 0.0, 0.0]);
-                let sums = damage.entry(own).or_default();
-                sums[0] += s[0];
-                sums[1] += s[1];
-            }
-        }
-        let ceiling: f64 = out.groups[0].iter().map(|row| row[1]).sum();
-        let total = |group: &Vec<[f64; 4]>| {
-            group
-                .iter()
-                .fold([0.0; 4], |t, r| [t[0] + r[0], t[1] + r[1], t[2] + r[2], t[3] + r[3]])
-        };
-        let scores = scores_of_sums(&[total(&out.groups[0]), total(&out.groups[1])]);
-        let Some([ms, o_mean, m_star, fi]) = scores.filter(|_| ceiling >= MIN_CEILING * before) else {
-            scored.unidentified.push(letter);
-            continue;
-        };
-        let o_max = damage
-            .values()
-            .filter(|s| s[1] > 0.0)
-            .map(|s| s[0] / s[1])
-            .fold(0.0, f64::max);
-        let n = out.groups[0].len().max(1) as f64;
-        let score = ClassScore {
-            ms,
-            o_mean,
-            o_max,
-            m_star,
-            m_star_max: ms.clamp(0.0, 1.0) * (1.0 - o_max.clamp(0.0, 1.0)),
-            fi,
-            ms_patch: patch.get(&letter).filter(|s| s[1] > 0.0).map(|s| s[0] / s[1]),
-            effect: effect / n,
-            effect_m: effect_m / n,
-            words: out.groups[0].len(),
-        };
-        scored.letters.insert(letter, score);
-        scored.sums.push(out);
-    }
-    Ok(scored)
 }

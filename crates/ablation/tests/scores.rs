@@ -13,6 +13,7 @@ fn row(draw: u32, editor: char, word: &str, before: f32, after: f32, ceiling: f3
         letter: word.chars().next().unwrap(),
         word: word.to_owned(),
         set: 0,
+        donor: None,
         before,
         after,
         ceiling,
@@ -42,6 +43,19 @@ fn shares_are_ratios_of_sums() {
     // Distances to the ceiling: 1 + 4 + 10 after, 2 + 8 + 10 before.
     assert!((a.fi - (1.0 - 15.0 / 20.0)).abs() < 1e-12);
     assert!((a.effect - 5.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn words_that_the_ceiling_hardly_touches_do_not_make_the_largest_damage() {
+    let rows = [
+        row(0, 'a', "ant", 9.0, 5.0, 1.0),
+        row(0, 'a', "bat", 9.0, 8.0, 1.0),
+        // The ceiling moves c by 1 of 9: a ratio to it would be 3.
+        row(0, 'a', "cat", 9.0, 6.0, 8.0),
+    ];
+    let a = score(&rows).unwrap().letters[&'a'];
+    assert!((a.o_max - 1.0 / 8.0).abs() < 1e-12);
+    assert!((a.o_mean - 4.0 / 9.0).abs() < 1e-12);
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn meaning(name: &str) -> Option<String> {
         "leace-1" => "erases the letter with rank-1 LEACE: the reference that SAEs are compared with",
         "leace-25" => "erases all letters at once with joint LEACE (rank: letters - 1)",
         "sae:random" => {
-            "brings a random latent, which fires about as often on the letter's words as the probe's latent, to its off-letter mean"
+            "brings a random latent to its off-letter mean: one of the ten whose firing rate on the letter's words is nearest to the chosen latent's"
         }
         _ => "",
     };

@@ -1,6 +1,6 @@
 //! Vernier's command line: arguments to plan to run to record to words on a terminal. Glue only.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -132,8 +132,13 @@ fn start(args: &run::RunArgs) -> anyhow::Result<u8> {
 
 /// Writes tables to stdout. A reader that stops early, such as `head`, is no error.
 pub(crate) fn print_tables(tables: &[report::Table], format: report::Format) -> anyhow::Result<()> {
+    // Into a file or a pipe lines are as long as they need to be.
+    let terminal = std::io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size)
+        .flatten();
     let options = report::TermOptions {
-        width: None,
+        width: terminal.map(|(width, _)| width.0),
         ascii: false,
     };
     let text = report::render(tables, format, options);

@@ -46,14 +46,11 @@ fn bench(args: &[&str]) -> Output {
 
 /// `QUICK` on one shipped autoencoder.
 fn quick(out: &Path, more: &[&str]) -> Output {
-    let sae = root().join("datasets/embedded/saes");
-    let mut names: Vec<PathBuf> = std::fs::read_dir(&sae)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    names.sort();
+    let (sae, out) = (
+        first_sae().to_str().unwrap().to_owned(),
+        out.to_str().unwrap().to_owned(),
+    );
     let mut args = QUICK.to_vec();
-    let (sae, out) = (names[0].to_str().unwrap().to_owned(), out.to_str().unwrap().to_owned());
     args.extend(["--sae", sae.as_str(), "--out", out.as_str()]);
     args.extend(more);
     bench(&args)
@@ -86,6 +83,8 @@ fn usage_errors() {
     refused(&["run", "--device", "abacus"], 2, &["abacus", "flex"]);
     refused(&["run", "--letters", "7"], 2, &["7"]);
     refused(&["run", "--words", "many"], 2, &["--words"]);
+    refused(&["run", "--random-draws", "0"], 2, &["--random-draws", "at least 1"]);
+    refused(&["run", "--dtype", "bf16"], 2, &["bf16", "f32"]);
 }
 
 #[test]
@@ -238,22 +237,21 @@ fn the_same_seed_gives_the_same_bytes_and_a_second_call_does_nothing() {
 
 #[test]
 fn a_killed_run_is_finished_by_the_next_call() {
-    let (killed, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let whole = tempfile::tempdir().unwrap();
+    let begun = std::time::Instant::now();
     let expected = quick(whole.path(), &[]);
+    let took = begun.elapsed();
     assert_eq!(expected.status.code(), Some(0), "{}", text(&expected.stderr));
-    for milliseconds in [150, 400, 700, 1000, 1400] {
-        let sae = std::fs::read_dir(root().join("datasets/embedded/saes"))
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .min()
-            .unwrap();
+    let mut unfinished = 0;
+    // Five fresh stores, killed at fifths of a whole run's time.
+    for part in 1..=5 {
+        let killed = tempfile::tempdir().unwrap();
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("bench"))
             .current_dir(root())
             .args(QUICK)
             .args([
-                "--rerun",
                 "--sae",
-                sae.to_str().unwrap(),
+                first_sae().to_str().unwrap(),
                 "--out",
                 killed.path().to_str().unwrap(),
             ])
@@ -261,13 +259,93 @@ fn a_killed_run_is_finished_by_the_next_call() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        std::thread::sleep(took.mul_f64(f64::from(part) * 0.18));
         child.kill().unwrap();
         child.wait().unwrap();
+        unfinished += usize::from(results(killed.path()).len() < 4);
         let next = quick(killed.path(), &[]);
         assert_eq!(next.status.code(), Some(0), "{}", text(&next.stderr));
         assert_eq!(results(killed.path()), results(whole.path()));
     }
+    assert!(unfinished > 0, "no kill came before the run had finished");
+}
+
+#[test]
+fn another_checkpoint_folder_runs_by_the_same_path() {
+    let out = tempfile::tempdir().unwrap();
+    let sae = root().join("crates/sae/tests/golden/saelens_jumprelu");
+    let (model, folder) = (golden(), out.path().to_str().unwrap().to_owned());
+    let args = [
+        "run",
+        "--model",
+        model.to_str().unwrap(),
+        "--sae",
+        sae.to_str().unwrap(),
+        "--layer",
+        "2",
+        "--out",
+        &folder,
+    ];
+    let output = bench(&args);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    // The weights are random: it must say that it cannot conclude, and why.
+    assert!(
+        said.contains("No conclusion") && said.contains("model-fails-task"),
+        "{said}"
+    );
+    assert!(text(&output.stdout).contains("full-site"));
+}
+
+#[test]
+fn another_seed_gives_other_draws_and_overlapping_intervals() {
+    let interval = |seed: &str| {
+        let out = tempfile::tempdir().unwrap();
+        let folder = out.path().to_str().unwrap().to_owned();
+        let args = [
+            "run",
+            "--sae",
+            "",
+            "--words",
+            "10",
+            "--replicates",
+            "1000",
+            "--progress",
+            "none",
+            "--seed",
+            seed,
+            "--out",
+            &folder,
+        ];
+        let sae = first_sae();
+        let args: Vec<&str> = args
+            .iter()
+            .map(|a| if a.is_empty() { sae.to_str().unwrap() } else { a })
+            .collect();
+        let output = bench(&args);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let record = record(out.path(), "directions");
+        let estimate = &record["summary"]["leace-1/m_star"];
+        (estimate["lo"].as_f64().unwrap(), estimate["hi"].as_f64().unwrap())
+    };
+    let (a, b) = (interval("0"), interval("1"));
+    assert_ne!(a, b);
+    assert!(a.0 <= b.1 && b.0 <= a.1, "{a:?} and {b:?} do not overlap");
+}
+
+/// The shipped autoencoder that comes first by name.
+fn first_sae() -> PathBuf {
+    let saes = std::fs::read_dir(root().join("datasets/embedded/saes")).unwrap();
+    saes.map(|entry| entry.unwrap().path()).min().unwrap()
+}
+
+/// The record of a store whose file name contains `part`.
+fn record(out: &Path, part: &str) -> serde_json::Value {
+    let mut paths = std::fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path());
+    let path = paths
+        .find(|p| p.extension().is_some_and(|e| e == "json") && p.to_string_lossy().contains(part))
+        .unwrap();
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 #[test]
@@ -288,22 +366,13 @@ fn the_embedded_model_meets_its_bars() {
     let mut args = args.to_vec();
     let folder = out.path().to_str().unwrap().to_owned();
     args.push(&folder);
-    let sae = std::fs::read_dir(root().join("datasets/embedded/saes"))
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .min()
-        .unwrap();
+    let sae = first_sae();
     args.extend(["--sae", sae.to_str().unwrap()]);
     let output = bench(&args);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(json["tables"].as_array().is_some_and(|tables| tables.len() == 3));
-    let record = std::fs::read_dir(out.path())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .find(|p| p.extension().is_some_and(|e| e == "json") && p.to_string_lossy().contains("directions"))
-        .unwrap();
-    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    let record = record(out.path(), "directions");
     let value = |name: &str| record["summary"][name]["value"].as_f64().unwrap();
     assert_eq!(
         (value("null/ms"), value("null/o_mean"), value("null/m_star")),

@@ -40,6 +40,10 @@ pub enum Warning {
     },
     /// Letters that no usable word begins with.
     NoWordsForLetter { letters: Vec<char> },
+    /// An interval could not be computed.
+    NoInterval { measurement: String, reason: String },
+    /// Some letters have fewer supporting latents than the largest sets ask for.
+    ShortLatentSets { sae: String, k: u64, letters: u64 },
     /// Letters for which even replacing the whole vector removes less than half of the log-odds.
     LettersWithoutCeiling { letters: Vec<char> },
     /// The model answers too few prompts correctly.
@@ -70,6 +74,8 @@ impl Warning {
             Self::NonUnitDecoder { .. } => "non-unit-decoder",
             Self::ProbeBelowF1 { .. } => "probe-below-f1",
             Self::NoWordsForLetter { .. } => "no-words-for-letter",
+            Self::NoInterval { .. } => "no-interval",
+            Self::ShortLatentSets { .. } => "short-latent-sets",
             Self::LettersWithoutCeiling { .. } => "letters-without-ceiling",
             Self::ModelFailsTask { .. } => "model-fails-task",
             Self::DeadLatents { .. } => "dead-latents",
@@ -96,8 +102,8 @@ impl Warning {
                 full_site_effect,
                 needed,
             } => format!(
-                "replacing the whole vector at `{hook}` has an effect of {full_site_effect:.3}, below {needed:.3}: \
-                 shares of it are not identifiable"
+                "the site share at `{hook}` is {full_site_effect:.3}, below {needed:.3} (or too uncertain): the letter does not go \
+                 through this vector, so shares of it are not identifiable"
             ),
             Self::DroppedWords { dropped, total, reason } => {
                 format!("{dropped} of {total} words were dropped: {reason}")
@@ -122,6 +128,10 @@ impl Warning {
             Self::NoWordsForLetter { letters } => {
                 format!("no usable words for letters: {}", list(letters))
             }
+            Self::NoInterval { measurement, reason } => format!("`{measurement}` has no interval: {reason}"),
+            Self::ShortLatentSets { sae, k, letters } => format!(
+                "`{sae}`: {letters} letters have fewer supporting latents than the largest sets ask for, from k = {k} on; their sets stop growing"
+            ),
             Self::LettersWithoutCeiling { letters } => {
                 format!(
                     "replacing the whole vector by the other letters' mean removes less than half of the log-odds of letters: {}; \
@@ -170,6 +180,10 @@ impl Warning {
             }
             Self::ProbeBelowF1 { .. } => "give these letters more training words, or leave them out",
             Self::NoWordsForLetter { .. } => "use a longer word list, or leave the letters out",
+            Self::NoInterval { .. } => "use more words or letters",
+            Self::ShortLatentSets { .. } => {
+                "raise `--select-words`: a latent counts as supporting only where it was seen to be active"
+            }
             Self::LettersWithoutCeiling { .. } => {
                 "one letter is usual (the mean vector itself reads as it); for many, choose an earlier layer from the site map"
             }

@@ -17,6 +17,15 @@ pub(crate) enum Icl {
     Fresh,
 }
 
+/// A count of at least one.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 /// Run the first-letter benchmark.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
@@ -37,34 +46,34 @@ pub(crate) struct RunArgs {
     pub(crate) held_out: Option<PathBuf>,
 
     /// Test words per letter.
-    #[arg(long, default_value_t = 20, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 20, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) words: usize,
     /// Train words per letter on which latents are chosen by effect.
-    #[arg(long, default_value_t = 16, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 40, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) select_words: usize,
     /// Words of each other letter on which an edit's damage is measured.
-    #[arg(long, default_value_t = 2, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 2, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) off_target: usize,
     /// Most train words for the probes.
-    #[arg(long, default_value_t = 40_000, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 40_000, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) probe_words: usize,
     /// In-context examples per prompt.
-    #[arg(long, default_value_t = 10, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 10, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) examples: usize,
     /// How examples are drawn.
     #[arg(long, value_enum, default_value = "shared", help_heading = "How much")]
     pub(crate) icl: Icl,
     /// Shared example sets.
-    #[arg(long, default_value_t = 8, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 8, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) icl_sets: usize,
     /// Draws of each random arm.
-    #[arg(long, default_value_t = 4, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 8, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) random_draws: usize,
     /// Bootstrap replicates.
-    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "How much")]
+    #[arg(long, default_value_t = 10_000, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) replicates: usize,
     /// Cap on test and selection words per letter, for a quick look; recorded as a limited run.
-    #[arg(long, value_name = "N", help_heading = "How much")]
+    #[arg(long, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) limit: Option<usize>,
 
     /// The one seed; every draw derives its own from it.
@@ -77,7 +86,7 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "How it runs")]
     pub(crate) rerun: bool,
     /// Threads [default: all].
-    #[arg(long, value_name = "N", help_heading = "How it runs")]
+    #[arg(long, value_parser = positive, value_name = "N", help_heading = "How it runs")]
     pub(crate) threads: Option<usize>,
     /// Device: `flex` (CPU).
     #[arg(long, default_value = "flex", help_heading = "How it runs")]

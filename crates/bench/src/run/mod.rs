@@ -9,7 +9,6 @@ mod summary;
 pub(crate) mod unit;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use ablation::EffectRow;
@@ -69,7 +68,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     }
     let reference = &records["directions"];
     let saes: Vec<&Record> = plan.saes.iter().filter_map(|sae| records.get(&sae.id)).collect();
-    print(&show::tables(reference, &saes, args.format)?)?;
+    crate::print_tables(&show::tables(reference, &saes)?, args.format)?;
     for line in show::conclusion(reference, &saes)? {
         eprintln!("{line}");
     }
@@ -84,14 +83,6 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     } else {
         failure::SOME_FAILED
     })
-}
-
-/// Writes data to stdout; a reader that has gone away (`bench | head`) is no error.
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => Ok(done?),
-    }
 }
 
 fn run_missing(

@@ -335,7 +335,8 @@ fn split(args: &RunArgs, embedded_model: bool, model_dir: &Path, vocabulary: &Vo
     let Some(file) = file else {
         return Ok(Split::stratified(vocabulary, args.seed)?);
     };
-    let words: Vec<String> = checkpoint::read_json(&file)?;
+    let words: Vec<String> = checkpoint::read_json(&file)
+        .context("`--held-out` wants a JSON list of words, such as `[\" cat\", \"Dog\"]`")?;
     Split::from_test_words(vocabulary, &words).with_context(|| format!("reading `{}`", file.display()))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use report::sentences::{Conclusion, Gap, Named, conclude};
-use report::{Cell, Column, Format, Table, TermOptions, render};
+use report::{Cell, Column, Table};
 use stats::{DEFAULT_FLIPS, benjamini_hochberg, sign_flip};
 use store::{Estimate, Record};
 
@@ -14,19 +14,12 @@ use super::unit::{DIRECTION_ARMS, one_latent};
 const HEADLINE_RULE: &str = "probe";
 
 /// All tables of a run.
-pub(crate) fn tables(reference: &Record, saes: &[&Record], format: Format) -> anyhow::Result<String> {
+pub(crate) fn tables(reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec<Table>> {
     let mut all = vec![layers(reference)?, arms(reference, saes)?];
     if !saes.is_empty() {
         all.push(panel(reference, saes)?);
     }
-    Ok(render(
-        &all,
-        format,
-        TermOptions {
-            width: None,
-            ascii: false,
-        },
-    ))
+    Ok(all)
 }
 
 fn value(record: &Record, name: &str, digits: usize) -> Cell {
@@ -77,7 +70,7 @@ fn arms(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         Column::text("arm"),
         Column::higher("MS")
             .with_help("mediated share: effect on the letter's log-odds / effect of replacing the whole vector"),
-        Column::lower("O").with_help("damage share: the same edit's effect on words of other letters"),
+        Column::lower("O").with_help("damage: the same edit's effect on words of other letters / that of replacing the vector there; can exceed 1"),
         Column::lower("O max").with_help("the same for the most damaged other letter"),
         Column::higher("M*").with_help("clip(MS) (1 - clip(O)): 0 for nothing and for destroying everything"),
         Column::higher("Fi").with_help("fidelity: 1 where each word lands where the full edit puts it"),
@@ -108,8 +101,8 @@ fn arms(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         }
     }
     table.notes.push(format!(
-        "{} letters; intervals are 95 % bootstrap-t over letters (O max: t over letters). Latents chosen on train words, scores on held-out words.",
-        reference.spec.letters.len()
+        "{} letters scored; intervals are 95 % bootstrap-t over letters (O max: t over letters). Latents chosen on train words, scores on held-out words.",
+        reference.summary.get("leace-1/ms").map_or(0, |e| e.n)
     ));
     Ok(table)
 }
@@ -126,8 +119,8 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         Column::higher("M* cosine").with_help("one latent per letter, nearest encoder direction to the probe"),
         Column::higher("M* probe").with_help("one latent per letter, best one-latent probe on train words"),
         Column::higher("M* effect").with_help("one latent per letter, largest exact effect on train words"),
-        Column::higher("M* oracle").with_help("one latent per letter, the best of these rules and of the three strongest on the test words themselves: an upper bound, not a fair score"),
-        Column::lower("k to match").with_help("latents per letter to reach 0.9 of LEACE's MS with O <= 0.2; letters that never do count as 64"),
+        Column::higher("M* oracle").with_help("one latent per letter, the best on the test words themselves among these rules and the three strongest: no fair score, and no less than the three rules"),
+        Column::lower("k to match").with_help("median over letters of the latents needed to reach 0.9 of LEACE's MS with O <= 0.2; sets of up to 64 were tried"),
         Column::higher("matched").with_help("share of letters that do with at most 64"),
         Column::lower("q").with_help("paired sign flip over letters of M* (probe) against LEACE, Benjamini-Hochberg over SAEs"),
     ];
@@ -150,12 +143,19 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
             m("probe"),
             m("effect"),
             m("oracle"),
-            point("k_to_match/restricted_mean", 1),
+            match sae.summary.get("k_to_match/median") {
+                Some(median) => Cell::Number {
+                    value: median.value,
+                    digits: 0,
+                },
+                None => Cell::text("> 64"),
+            },
             point("k_to_match/matched", 2),
-            q.map_or_else(
-                || Cell::Missing("too few letters".to_owned()),
-                |q| Cell::Number { value: q, digits: 4 },
-            ),
+            match q {
+                Some(q) if q < 1e-4 => Cell::text("< 0.0001"),
+                Some(q) => Cell::Number { value: q, digits: 4 },
+                None => Cell::Missing("too few letters".to_owned()),
+            },
         ])?;
     }
     Ok(table)
@@ -236,7 +236,11 @@ pub(crate) fn conclusion(reference: &Record, saes: &[&Record]) -> anyhow::Result
             .collect(),
         best_sae: best.and_then(|(i, _)| {
             let id = saes[i].spec.sae.as_ref().map_or("", |s| s.id.as_str()).to_owned();
-            named(saes[i], &arm, &format!("{id} (one latent per letter)"))
+            named(
+                saes[i],
+                &arm,
+                &format!("{id} (one latent per letter, rule {HEADLINE_RULE})"),
+            )
         }),
         gap,
         parts: Vec::new(),

@@ -81,6 +81,8 @@ pub(crate) struct Site {
     pub(crate) select_clean: Vec<LetterLogits>,
     /// Stream at the scored test words, and behind them at their replaced words.
     pub(crate) scored: Capture,
+    /// Text of the word of each row.
+    names: Vec<String>,
     /// How many of its rows are scored words.
     pub(crate) words: usize,
     /// How many test words the model was asked about.
@@ -144,12 +146,15 @@ impl Site {
         let pairs = pairs(plan, &kept, &scored_class);
         let words = kept.len();
         let asked = right.len();
+        let text = |word: usize| plan.vocabulary.words[word].text.clone();
+        let mut names: Vec<String> = kept.iter().map(|&item| text(plan.test.prompts[item].word)).collect();
         let (mut rows, mut donors) = (kept, Vec::new());
         for row in 0..words {
-            let swap = stages.swapped[rows[row]].and_then(|(item, word)| Some((item, plan.class_of(word)?)));
+            let swap = stages.swapped[rows[row]].and_then(|(item, word)| Some((item, word, plan.class_of(word)?)));
             donors.push(swap.map(|_| rows.len()));
-            if let Some((item, class)) = swap {
+            if let Some((item, word, class)) = swap {
                 rows.push(item);
+                names.push(text(word));
                 scored_class.push(class);
             }
         }
@@ -168,6 +173,7 @@ impl Site {
             select_class,
             select_clean,
             scored,
+            names,
             words,
             asked,
             scored_class,
@@ -193,10 +199,9 @@ impl Site {
         )?)
     }
 
-    /// Text of a scored word.
-    pub(crate) fn word(&self, plan: &Plan, row: usize) -> String {
-        let word = plan.test.prompts[self.scored.rows[row]].word;
-        plan.vocabulary.words[word].text.clone()
+    /// Text of the word of a captured test row.
+    pub(crate) fn word(&self, row: usize) -> String {
+        self.names[row].clone()
     }
 }
 
@@ -215,13 +220,12 @@ pub(crate) fn layer_map(plan: &Plan, site: &Site, stages: &Stages<'_>) -> anyhow
             to: letter(site.scored_class[donor]),
         })
         .collect();
-    let layers = 0..stages.test.model().config().layers;
+    let layers: Vec<usize> = (0..stages.test.model().config().layers).collect();
     let clean = stages.test.clean_logits(&site.scored)?;
-    layers
-        .map(|layer| {
-            let captured = capture(&stages.test, layer, &site.scored.rows)?;
-            Ok(patch_pairs(&stages.test, &captured, &clean, &pairs)?)
-        })
+    let captures = stages.test.capture(&layers, Some(&site.scored.rows))?;
+    captures
+        .iter()
+        .map(|captured| Ok(patch_pairs(&stages.test, captured, &clean, &pairs)?))
         .collect()
 }
 

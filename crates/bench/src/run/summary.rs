@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ablation::{Scored, scores_of_sums};
-use stats::{BootstrapConfig, cluster_bootstrap, letter_t};
+use stats::{BootstrapConfig, StatsError, cluster_bootstrap, letter_t};
 use store::{Estimate, LetterRow, Record, TableRow, Warning};
 
 use super::unit::{KS, k_latents, one_latent};
@@ -95,7 +95,15 @@ impl Summary {
             // An arm whose letters all agree (null, full site) has no interval to speak of.
             let estimate = match &bootstrap.metrics[i] {
                 Ok(metric) => point.with_interval(metric.bootstrap_t.lo, metric.bootstrap_t.hi),
-                Err(_) => point,
+                Err(StatsError::ZeroVariance { .. }) => point,
+                Err(error) => {
+                    let measurement = format!("{name}/{metric}");
+                    self.warnings.push(Warning::NoInterval {
+                        measurement,
+                        reason: error.to_string(),
+                    });
+                    point
+                }
             };
             self.put(&format!("{name}/{metric}"), estimate);
         }
@@ -157,7 +165,9 @@ pub(crate) fn by_letter(letters: &[LetterRow], arm: &str, metric: &str) -> BTree
 }
 
 /// The k-curve as a table, and how many latents match the reference arm.
-pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record) {
+///
+/// `ranked`: the latents of each class in the order that sets are taken from; a set is never larger.
+pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record, ranked: &[Vec<u32>]) {
     let target = by_letter(&reference.letters, "leace-1", "ms");
     let mut matched: BTreeMap<char, usize> = BTreeMap::new();
     let mut rows = Vec::new();
@@ -178,6 +188,8 @@ pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record) {
             }
         }
         let share = matched.len() as f64 / target.len().max(1) as f64;
+        let sizes: Vec<f64> = ranked.iter().map(|r| r.len().min(k) as f64).collect();
+        values.insert("set_size".to_owned(), macro_estimate(&sizes, "latents"));
         values.insert(
             "matched".to_owned(),
             Estimate::point(share, target.len() as u64, "share"),
@@ -186,6 +198,13 @@ pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record) {
             at: BTreeMap::from([("k".to_owned(), k.to_string())]),
             values,
         });
+    }
+    // The median is known as soon as half of the letters match, whatever the others would need.
+    let mut needed: Vec<usize> = matched.values().copied().collect();
+    needed.sort_unstable();
+    if let Some(&median) = needed.get(target.len() / 2).filter(|_| !target.is_empty()) {
+        let median = Estimate::point(median as f64, target.len() as u64, "latents").lower_is_better();
+        summary.put("k_to_match/median", median);
     }
     let largest = KS[KS.len() - 1];
     // Letters that never match count as the largest k tried: a restricted mean, biased down.

@@ -62,18 +62,17 @@ impl Unit {
     /// Measures, scores and keeps an arm.
     fn arm(
         &mut self,
-        plan: &Plan,
         site: &Site,
         bench: &Bench<'_>,
         arm: &Arm,
         latents: Option<&SparseLatents>,
     ) -> anyhow::Result<()> {
         let measured = bench.measure(arm, latents, true)?;
-        let rows = bench.rows(&measured, |row| site.word(plan, row));
+        let rows = bench.rows(&measured, |row| site.word(row));
         let scored = score(&rows)?;
         let dose = rows
             .iter()
-            .filter(|r| r.mode == "erase" && r.editor == r.letter)
+            .filter(|r| r.mode == "erase" && r.editor == r.letter && !scored.unidentified.contains(&r.letter))
             .map(|r| f64::from(r.dose));
         let doses: Vec<f64> = dose.collect();
         if doses.iter().all(|&d| d == 0.0) && arm.name != "null" {
@@ -114,7 +113,7 @@ pub(crate) fn directions(
         if arm.name.starts_with("leace-") && arm.name != "leace-1" {
             "leace-25".clone_into(&mut arm.name);
         }
-        unit.arm(plan, site, bench, &arm, None)?;
+        unit.arm(site, bench, &arm, None)?;
     }
     let n = plan.letters.len() as u64;
     let probe = |field: fn(&linear_probe::metrics::ClassScores) -> f64| {
@@ -302,36 +301,38 @@ pub(crate) fn sae(
     ];
     for (rule, sets) in &chosen {
         warn_empty(plan, rule, sets, &mut unit.summary);
-        unit.arm(
-            plan,
-            site,
-            bench,
-            &side.arm(&one_latent(rule), sets),
-            Some(&scored_latents),
-        )?;
+        unit.arm(site, bench, &side.arm(&one_latent(rule), sets), Some(&scored_latents))?;
     }
     let fair = chosen.map(|(_, sets)| sets);
     let best = best_on_test(plan, site, bench, &side, &scored_latents, &fair, &oracle)?;
     unit.arm(
-        plan,
         site,
         bench,
         &side.arm(&one_latent("oracle"), &best),
         Some(&scored_latents),
     )?;
     let random = side.random_arm(&by_probe, &site.train, args.random_draws, plan.directions.seed);
-    unit.arm(plan, site, bench, &random, Some(&scored_latents))?;
+    unit.arm(site, bench, &random, Some(&scored_latents))?;
     for &k in &KS[1..] {
         let sets: Vec<Vec<u32>> = ranked.iter().map(|r| r.iter().take(k).copied().collect()).collect();
-        unit.arm(
-            plan,
-            site,
-            bench,
-            &side.arm(&k_latents(k), &sets),
-            Some(&scored_latents),
-        )?;
+        unit.arm(site, bench, &side.arm(&k_latents(k), &sets), Some(&scored_latents))?;
     }
-    k_to_match(&mut unit.summary, reference);
+    let supporting: Vec<f64> = ranked.iter().map(|r| r.len() as f64).collect();
+    let short: Vec<usize> = KS
+        .iter()
+        .copied()
+        .filter(|&k| ranked.iter().any(|r| r.len() < k))
+        .collect();
+    if let Some(&first) = short.first() {
+        unit.summary.warnings.push(Warning::ShortLatentSets {
+            sae: input.id.clone(),
+            k: first as u64,
+            letters: ranked.iter().filter(|r| r.len() < KS[KS.len() - 1]).count() as u64,
+        });
+    }
+    unit.summary
+        .put("k_curve/supporting", macro_estimate(&supporting, "latents"));
+    k_to_match(&mut unit.summary, reference, &ranked);
 
     detection(plan, site, &sae, &side, &probes, input, &mut unit.summary)?;
     Ok(unit)
@@ -375,7 +376,7 @@ fn best_on_test(
     let mut best: Vec<(f64, Vec<u32>)> = vec![(f64::NEG_INFINITY, Vec::new()); plan.letters.len()];
     for sets in candidates {
         let measured = bench.measure(&side.arm("candidate", &sets), Some(latents), false)?;
-        let scored = score(&bench.rows(&measured, |row| site.word(plan, row)))?;
+        let scored = score(&bench.rows(&measured, |row| site.word(row)))?;
         for (class, set) in sets.into_iter().enumerate() {
             let m_star = scored
                 .letters
