@@ -1,4 +1,4 @@
-//! The difference of class means, `v_c = mu_c - mu_notc` (M1.6, arm P3).
+//! The difference of class means, `v_c = mu_c - mu_notc`.
 //!
 //! It reads worse than logistic regression and writes better: it points where words of the class
 //! really are. Deliberately absent: normalisation, which is the caller's choice (the length is the

@@ -1,7 +1,7 @@
 //! F1 of one sparse latent as a classifier, from its nonzero activations alone.
 //!
 //! A latent of an SAE fires on a few rows. Deciding "class `c` iff activation > threshold" for the
-//! best threshold on training words is the sparse probe with `k = 1` (M2.7 selection rule, A3.3),
+//! best threshold on training words is the sparse probe with `k = 1`,
 //! without a fit: one sort gives the best threshold for every class at once, which makes a scan of
 //! all latents of a wide SAE against 26 letters affordable.
 //!

@@ -5,7 +5,7 @@
 //! that no linear probe beats a constant one. With the sample covariance it moves the rows least
 //! among all affine maps with that property, in the mean square of any inner product.
 //!
-//! - One class (M1.6, P4): with `s = cov(x, 1[y = c])` the read is
+//! - One class: with `s = cov(x, 1[y = c])` the read is
 //!   `Sigma^-1 s / (s^T Sigma^-1 s)` and the write is `s`: the direction of linear discriminant
 //!   analysis reads, the difference of class means writes.
 //! - All classes at once (P5): `W = Sigma^{-1/2}`, `U` the left singular vectors of
@@ -20,7 +20,7 @@
 //! mixing with the orthogonal projection.
 //!
 //! Deliberately absent: choosing the target `t` of an editor (the off-class mean of the read,
-//! M2.2), which belongs to whoever edits.
+//! say), which belongs to whoever edits.
 
 use faer::linalg::solvers::Solve;
 use faer::{Col, Mat, Side};

@@ -7,7 +7,7 @@
 //!   once; the detection probe of Chanin et al. 2024 with a converged optimiser;
 //! - [`diff_of_means`]: `mu_c - mu_notc`;
 //! - [`Leace`]: closed-form erasure (Belrose et al. 2023), rank one per class or joint; the
-//!   reference editor of the benchmark (M1.6, P4 and P5);
+//!   reference editor of the benchmark;
 //! - [`metrics`]: F1, precision, recall and ROC-AUC per class;
 //! - [`latent`]: the best single-threshold F1 of one sparse latent, for choosing latents.
 //!

@@ -1,7 +1,7 @@
 //! Choosing the penalty on an inner split of the training words.
 //!
 //! The probe is judged by its mean F1 over letters on held-out words, so that is what chooses `C`
-//! (M2.7: every selection happens on training words). A share of each class is held out, every
+//! on training words. A share of each class is held out, every
 //! candidate is fitted on the rest, and the winner is fitted again on all training words.
 //!
 //! Deliberately absent: a `C` per class, which the rare letters could not support, and repeated

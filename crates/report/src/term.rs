@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table as Grid, TableStyle};
 
 use crate::plain::Plain;
-use crate::table::{Align, Table};
+use crate::table::{Align, Cell as TableCell, Table};
 
 /// What the terminal can do. Finding out is the caller's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +17,38 @@ pub struct TermOptions {
 /// Below this width cells would be broken into single letters; a long line is better.
 const NARROWEST: u16 = 40;
 
+/// Characters of the widest line of a table whose cells are not broken: three beside each cell.
+fn natural_width(table: &Table, plain: &Plain) -> usize {
+    let column = |i: usize| {
+        let cells = plain.rows.iter().map(|row| row[i].chars().count());
+        cells
+            .chain([table.columns()[i].name.chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    (0..table.columns().len()).map(|i| column(i) + 3).sum()
+}
+
+/// Puts each interval on a line of its own below its value: where a table must be narrower, a
+/// break there reads better than one inside the brackets.
+fn break_before_intervals(table: &Table, plain: &mut Plain) {
+    for (row, cells) in plain.rows.iter_mut().zip(table.rows()) {
+        for (text, cell) in row.iter_mut().zip(cells) {
+            if matches!(cell, TableCell::Estimate { .. }) {
+                *text = text.replacen(" [", "\n[", 1);
+            }
+        }
+    }
+}
+
 pub(crate) fn render(table: &Table, options: TermOptions) -> String {
-    let plain = Plain::of(table);
+    let mut plain = Plain::of(table);
+    if options
+        .width
+        .is_some_and(|width| natural_width(table, &plain) > usize::from(width))
+    {
+        break_before_intervals(table, &mut plain);
+    }
     let mut grid = Grid::new();
     let rule = if options.ascii { '-' } else { '\u{2500}' };
     let rule = LineStyle::none().fill(rule).junction(rule);

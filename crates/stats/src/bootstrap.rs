@@ -1,4 +1,4 @@
-//! Letter-clustered bootstrap-t for macro means of per-letter statistics (M4.1).
+//! Letter-clustered bootstrap-t for macro means of per-letter statistics.
 //!
 //! The statistics of this benchmark are ratios of sums over words (mediated share, damage share)
 //! and products of such ratios, so a replicate must recompute them from resampled words. Words of
@@ -24,7 +24,7 @@ use crate::resample::{Replicate, defined, plain_sum, replicates, spread};
 use crate::seed;
 use crate::summary::quantile_of_sorted;
 
-/// Replicates of a headline interval (M4.1).
+/// Replicates of a headline interval.
 pub const DEFAULT_REPLICATES: usize = 10_000;
 
 /// Replicates that share one generator. Fixed, so that results do not depend on the thread count.

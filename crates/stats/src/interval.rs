@@ -1,7 +1,7 @@
 //! The interval type, and the t interval over letters.
 //!
 //! The t interval is the simplest one that is right: with 26 letters of 15 to 200 words each it
-//! covers 95 % where word-level intervals cover 33 to 67 % (M4.1). It needs one value per letter
+//! covers 95 % where word-level intervals cover 33 to 67 %. It needs one value per letter
 //! and no words, so it is also what is left when only a published table is available.
 //!
 //! Deliberately absent: intervals for a single letter, and one-sided intervals.
@@ -57,7 +57,7 @@ impl Interval {
     }
 }
 
-/// The t interval of the mean over letters: `mean -+ t_{n-1} * sd / sqrt(n)` (M4.1).
+/// The t interval of the mean over letters: `mean -+ t_{n-1} * sd / sqrt(n)`.
 ///
 /// # Shapes
 /// - `values_per_letter`: `[letters]`, one value per letter, in any unit

@@ -2,14 +2,14 @@
 //!
 //! A score of this benchmark is a macro mean over letters (at most 26 of them), and its words are
 //! clustered by letter: an interval that treats words as independent covers the truth in a third
-//! to two thirds of all cases instead of 95 % (M4.1). Everything here therefore takes one value,
+//! to two thirds of all cases instead of 95 %. Everything here therefore takes one value,
 //! or one list of rows, *per letter*:
 //!
 //! - [`letter_t`]: the t interval of one value per letter;
 //! - [`cluster_bootstrap`]: the letter-clustered bootstrap-t, in which ratios are recomputed from
-//!   resampled words; the headline interval (M4.1);
-//! - [`sign_flip`]: the paired comparison of two methods on the same letters (M4.2);
-//! - [`benjamini_hochberg`], [`max_t`]: multiplicity within a declared family (M4.3);
+//!   resampled words; the headline interval;
+//! - [`sign_flip`]: the paired comparison of two methods on the same letters;
+//! - [`benjamini_hochberg`], [`max_t`]: multiplicity within a declared family;
 //! - [`seed`]: the one way to get randomness anywhere in the workspace.
 //!
 //! A quantity that the data cannot support (fewer than [`MIN_LETTERS`] letters, no variance, a

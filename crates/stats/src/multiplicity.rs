@@ -1,4 +1,4 @@
-//! Corrections for many tests of one declared family (M4.3).
+//! Corrections for many tests of one declared family.
 //!
 //! [`benjamini_hochberg`] bounds the share of false discoveries and needs p-values only.
 //! [`max_t`] bounds the chance of any false discovery and uses the dependence between the tests

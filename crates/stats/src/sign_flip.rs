@@ -1,4 +1,4 @@
-//! Paired comparison of two methods on the same letters by sign flips (M4.2).
+//! Paired comparison of two methods on the same letters by sign flips.
 //!
 //! If two methods are exchangeable, the sign of each letter's difference is a fair coin. The test
 //! asks how often random signs give a mean at least as far from zero as the observed one; it needs
@@ -15,7 +15,7 @@ use crate::interval::require_letters;
 use crate::seed;
 use crate::summary::mean_unchecked;
 
-/// Random flips of a reported test (M4.2).
+/// Random flips of a reported test.
 pub const DEFAULT_FLIPS: usize = 100_000;
 
 /// With at most this many letters all sign patterns are enumerated.

@@ -2,7 +2,7 @@
 //!
 //! A panel is 26 letters with unequal numbers of words (15 to 200). Letter `c` has a rate drawn
 //! around one half with the given SD over letters, and each of its words succeeds with that rate.
-//! The target is the mean over the population of letters (M4.1, reading ii).
+//! The target is the mean over the population of letters.
 
 use rand::{Rng, RngExt};
 use stats::{BootstrapConfig, LetterRows, cluster_bootstrap, seed};

@@ -283,3 +283,15 @@ fn formats_have_names() {
         "unknown format `xml`\nhint: use one of: term, md, csv, latex, json"
     );
 }
+
+#[test]
+fn a_narrow_terminal_breaks_before_an_interval_and_not_inside_it() {
+    let narrow = TermOptions {
+        width: Some(40),
+        ascii: false,
+    };
+    let text = render(&[table()], Format::Term, narrow);
+    assert!(text.lines().any(|line| line.contains("[0.76, 0.86]")), "{text}");
+    assert!(!text.contains("0.81 ["), "{text}");
+    assert!(render(&[table()], Format::Term, WIDE).contains("0.81 [0.76, 0.86]"));
+}
