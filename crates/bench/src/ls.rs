@@ -221,7 +221,7 @@ fn meaning(name: &str) -> Option<String> {
         ),
         (
             "oracle",
-            "that does best on the test words themselves (an upper bound, not a fair score)",
+            "that does best on the test words themselves (no fair score: no less than the three rules above)",
         ),
     ];
     if let Some((_, which)) = rules.iter().find(|(rule, _)| one_latent(rule) == name) {
