@@ -40,6 +40,8 @@ pub enum Warning {
     },
     /// Letters that no usable word begins with.
     NoWordsForLetter { letters: Vec<char> },
+    /// Answers that are several tokens; their last token stands for them.
+    AnswersOfSeveralTokens { letters: Vec<char> },
     /// An interval could not be computed.
     NoInterval { measurement: String, reason: String },
     /// Some letters have fewer supporting latents than the largest sets ask for.
@@ -74,6 +76,7 @@ impl Warning {
             Self::NonUnitDecoder { .. } => "non-unit-decoder",
             Self::ProbeBelowF1 { .. } => "probe-below-f1",
             Self::NoWordsForLetter { .. } => "no-words-for-letter",
+            Self::AnswersOfSeveralTokens { .. } => "answers-of-several-tokens",
             Self::NoInterval { .. } => "no-interval",
             Self::ShortLatentSets { .. } => "short-latent-sets",
             Self::LettersWithoutCeiling { .. } => "letters-without-ceiling",
@@ -128,6 +131,10 @@ impl Warning {
             Self::NoWordsForLetter { letters } => {
                 format!("no usable words for letters: {}", list(letters))
             }
+            Self::AnswersOfSeveralTokens { letters } => format!(
+                "the answers of letters {} are several tokens each; the last one stands for the answer",
+                list(letters)
+            ),
             Self::NoInterval { measurement, reason } => format!("`{measurement}` has no interval: {reason}"),
             Self::ShortLatentSets { sae, k, letters } => format!(
                 "`{sae}`: {letters} letters have fewer supporting latents than the largest sets ask for, from k = {k} on; their sets stop growing"
@@ -180,6 +187,7 @@ impl Warning {
             }
             Self::ProbeBelowF1 { .. } => "give these letters more training words, or leave them out",
             Self::NoWordsForLetter { .. } => "use a longer word list, or leave the letters out",
+            Self::AnswersOfSeveralTokens { .. } => "read these letters with care, or leave them out with `--letters`",
             Self::NoInterval { .. } => "use more words or letters",
             Self::ShortLatentSets { .. } => {
                 "raise `--select-words`: a latent counts as supporting only where it was seen to be active"

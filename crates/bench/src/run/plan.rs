@@ -76,6 +76,10 @@ impl Plan {
         let answers = AnswerTokens::new(&tokenizer)?;
         let split = split(args, embedded_model, &model_dir, &vocabulary)?;
         let mut warnings = Vec::new();
+        if !answers.warnings.is_empty() {
+            let letters = answers.warnings.iter().map(|w| w.letter.lower()).collect();
+            warnings.push(Warning::AnswersOfSeveralTokens { letters });
+        }
 
         let mut draw = Draw {
             args,

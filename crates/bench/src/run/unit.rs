@@ -189,7 +189,17 @@ fn site_share(plan: &Plan, site: &Site, stages: &Stages<'_>, summary: &mut Summa
             sums[0] += effect.patched;
             sums[1] += effect.total;
         }
-        let Some(share) = shares_of(&by_letter) else { continue };
+        let Some(share) = shares_of(&by_letter) else {
+            // No pair of words differs in the model's answer: nothing says that the letter is here.
+            if layer == plan.layer {
+                summary.warnings.push(Warning::SiteNotIdentifiable {
+                    hook: plan.hook.clone(),
+                    full_site_effect: 0.0,
+                    needed: NEEDED,
+                });
+            }
+            continue;
+        };
         let shares: Vec<f64> = by_letter.values().filter(|s| s[1] > 0.0).map(|s| s[0] / s[1]).collect();
         let more_than_half = Estimate::point(
             flipped as f64 / effects.len().max(1) as f64,

@@ -9,7 +9,7 @@ use checkpoint::Checkpoint;
 use checkpoint::write::TensorData as FileTensor;
 
 use crate::config::ModelConfig;
-use crate::error::Result;
+use crate::error::{ModelError, Result};
 use crate::weights::tensor_shapes;
 
 /// All parameters of a model on the host, in the order and layout of its checkpoint.
@@ -87,15 +87,17 @@ pub(crate) enum AnyTensor {
 
 impl AnyTensor {
     /// Its gradient on the host; zeros where the loss does not depend on it.
-    pub(crate) fn gradient(&self, gradients: &mut Gradients, len: usize) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// It cannot be read as f32.
+    pub(crate) fn gradient(&self, gradients: &mut Gradients, len: usize) -> Result<Vec<f32>> {
         let data = match self {
             Self::Matrix(tensor) => tensor.grad_remove(gradients).map(Tensor::into_data),
             Self::Vector(tensor) => tensor.grad_remove(gradients).map(Tensor::into_data),
         };
-        data.map_or_else(
-            || vec![0.0; len],
-            |data| data.convert::<f32>().try_into_vec().unwrap_or_else(|_| vec![0.0; len]),
-        )
+        let Some(data) = data else { return Ok(vec![0.0; len]) };
+        let values = data.convert::<f32>().try_into_vec::<f32>();
+        values.map_err(|e| ModelError::Training(format!("reading a gradient: {e:?}")))
     }
 }
 

@@ -145,7 +145,7 @@ impl LmTrainer {
             .iter()
             .zip(&self.params.values)
             .map(|(tensor, values)| tensor.gradient(&mut tape, values.len()))
-            .collect();
+            .collect::<Result<_>>()?;
         for (sum, part) in gradients[0].iter_mut().zip(&head.embedding) {
             *sum += part;
         }
