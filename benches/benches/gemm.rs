@@ -50,7 +50,7 @@ impl Ready {
         model.warm(0..layers)?;
         let ids = |n: usize| -> Vec<u32> { (0..n as u32).map(|i| 10 + i * 7 % 3000).collect() };
         let batch = model.chunk_size(SEQ);
-        let chunk = model.embed(&ids(batch * SEQ))?;
+        let chunk = model.embed(&ids(batch * SEQ), batch, 0)?;
         Ok(Self {
             prefix: model.prefix(&ids(PAST), layers, None)?,
             model,

@@ -53,7 +53,7 @@ impl<'a> FullPass<'a> {
         let ids: Vec<u32> = prompts.iter().flat_map(|prompt| prompt.ids.iter().copied()).collect();
         Ok(self
             .model
-            .run(self.model.embed(&ids)?, prompts.len(), 0..layer + 1, None, Keep::All)?)
+            .run(self.model.embed(&ids, prompts.len(), 0)?, prompts.len(), 0..layer + 1, None, Keep::All)?)
     }
 
     fn of(&self, jobs: &[usize], chunk: &[usize]) -> Vec<&Prompt> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use checkpoint::write::{atomic, f32_to_bf16_bytes};
 use model_runner::{ModelConfig, tensor_shapes};
 use rand::Rng;
-use sae::{Architecture, Metadata, Normalization, Sae, SaeConfig, StoredDtype, Weights};
+use sae::{Architecture, Metadata, Normalization, Output, Reshape, Sae, SaeConfig, StoredDtype, Weights};
 use serde_json::{Map, Value, json};
 
 /// Spread of weights in a freshly initialised Gemma-2.
@@ -205,6 +205,8 @@ impl RandomSae {
             },
             apply_b_dec_to_input: true,
             normalize_activations: Normalization::None,
+            reshape_activations: Reshape::None,
+            output: Output::autoencoder(d_in),
             metadata: Metadata::new().with("hook_name", format!("blocks.{layer}.hook_resid_post")),
         };
         let weights = Weights {
@@ -212,7 +214,7 @@ impl RandomSae {
             b_enc: vec![0.0; d_sae],
             w_dec,
             b_dec: vec![0.0; d_in],
-            threshold: Vec::new(),
+            ..Weights::default()
         };
         Ok(Sae::new(config, weights)?.save(folder, StoredDtype::F32)?)
     }

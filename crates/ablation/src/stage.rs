@@ -206,7 +206,7 @@ impl<'a> Stage<'a> {
                 .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
                 .collect();
             let prefix = self.prefixes.get(self.model, *set)?;
-            let mut x = self.model.embed(&ids)?;
+            let mut x = self.model.embed(&ids, rows.len(), prefix.len())?;
             let mut from = 0;
             let mut kept = Vec::with_capacity(order.len());
             for &layer in &order {

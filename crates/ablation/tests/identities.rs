@@ -106,7 +106,7 @@ fn prefix_reuse_equals_full_forward_passes() {
         let word = ids.len();
         ids.extend(&item.suffix);
         let mut x = model
-            .run(model.embed(&ids).unwrap(), 1, 0..LAYER + 1, None, Keep::All)
+            .run(model.embed(&ids, 1, 0).unwrap(), 1, 0..LAYER + 1, None, Keep::All)
             .unwrap();
         x[word * d..(word + 1) * d].copy_from_slice(&vectors[edit * d..(edit + 1) * d]);
         let last = model.run(x, 1, LAYER + 1..4, None, Keep::Last).unwrap();

@@ -253,7 +253,13 @@ fn known_answer() -> anyhow::Result<Check> {
     };
     let opened = begun.elapsed();
     let begun = Instant::now();
-    let last = model.run(model.embed(&prompt.ids)?, 1, 0..model.config().layers, None, Keep::Last)?;
+    let last = model.run(
+        model.embed(&prompt.ids, 1, 0)?,
+        1,
+        0..model.config().layers,
+        None,
+        Keep::Last,
+    )?;
     let all: Vec<u32> = (0..model.config().vocab_size as u32).collect();
     let logits = model.logits(&last, &model.unembedding(&all)?);
     let passed = begun.elapsed();

@@ -279,6 +279,9 @@ fn autoencoder(path: &Path) -> anyhow::Result<Vec<Table>> {
             rescale_acts_by_decoder_norm: false,
         } => format!("topk: the {k} largest"),
         Architecture::TopK { k, .. } => format!("topk: the {k} largest after multiplying with decoder norms"),
+        Architecture::AbsTopK { k, .. } => format!("abstopk: the {k} of largest magnitude, with their sign"),
+        Architecture::Gated => "gated: a magnitude where a gate of its own is open, per latent".to_owned(),
+        Architecture::GroupMax { groups } => format!("groupmax: the largest of each of {groups} groups"),
     };
     facts.text("architecture", computes)?;
     facts.cell(

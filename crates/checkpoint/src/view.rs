@@ -93,6 +93,34 @@ impl TensorView<'_> {
         Ok(out)
     }
 
+    /// Appends consecutive rows of a matrix to `out` as `f32`, for callers that go through a matrix block by block with one buffer.
+    ///
+    /// # Shapes
+    /// - `self`: `[n, d]`; `rows` lies in `0..n`; `out` grows by `[rows, d]`
+    ///
+    /// # Errors
+    /// As [`TensorView::rows_f32`].
+    pub fn extend_rows_f32(&self, rows: std::ops::Range<usize>, out: &mut Vec<f32>) -> Result<(), CheckpointError> {
+        let &[count, _] = self.shape else {
+            return Err(self.wrong_shape("a matrix".to_owned()));
+        };
+        if rows.start > rows.end || rows.end > count {
+            return Err(self.wrong_shape(format!("a matrix with rows {rows:?}")));
+        }
+        let stride = self.bytes.len().checked_div(count).unwrap_or(0);
+        let bytes = self.bytes.get(rows.start * stride..rows.end * stride);
+        convert::extend_f32(out, self.dtype, bytes.unwrap_or_default()).ok_or_else(|| self.wrong_dtype(FLOATS))
+    }
+
+    /// The elements where they lie, if they are stored as aligned `f32` on a little-endian machine: nothing is copied.
+    #[must_use]
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        if self.dtype != Dtype::F32 || cfg!(target_endian = "big") {
+            return None;
+        }
+        bytemuck::try_cast_slice(self.bytes).ok()
+    }
+
     /// All elements of an integer tensor (booleans count as 0 and 1).
     ///
     /// # Shapes

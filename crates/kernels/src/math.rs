@@ -124,41 +124,6 @@ pub fn softmax_row(row: &mut [f32]) {
     }
 }
 
-/// `gelu_tanh(gate) * up` for rows of `[gate | up]`, `[rows, 2 * width]` into `[rows, width]`.
-pub fn gated_gelu(gate_up: &[f32], width: usize, out: &mut [f32]) {
-    const ROOT: f32 = 0.797_884_6; // sqrt(2 / pi)
-    simd(|| {
-        for (row, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
-            let (gates, ups) = row.split_at(width);
-            for ((out, &gate), &up) in out.iter_mut().zip(gates).zip(ups) {
-                let inner = ROOT * (gate + 0.044_715 * gate * gate * gate);
-                *out = 0.5 * gate * (1.0 + tanh(inner)) * up;
-            }
-        }
-    });
-}
-
-/// RMS norm of each row: `x / sqrt(mean(x^2) + eps) * weight`, where `weight` is Gemma's `1 + w`.
-///
-/// `add`: whether the result is added to `out` or written over it.
-pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32], add: bool) {
-    let width = weight.len();
-    simd(|| {
-        for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-            let scale = 1.0 / (square_sum(row) / width as f32 + eps).sqrt();
-            if add {
-                for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
-                    *out += value * scale * weight;
-                }
-            } else {
-                for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
-                    *out = value * scale * weight;
-                }
-            }
-        }
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,18 +163,5 @@ mod tests {
         for (x, y) in a.iter().zip(&b) {
             assert!((x - y).abs() < 1e-6);
         }
-    }
-
-    #[test]
-    fn rms_norm_gives_unit_mean_square() {
-        let x: Vec<f32> = (0..40).map(|i| (i as f32).sin() * 3.0).collect();
-        let mut out = vec![0.0; 40];
-        rms_norm(&x, &[1.0; 20], 0.0, &mut out, false);
-        for row in out.chunks(20) {
-            assert!((square_sum(row) / 20.0 - 1.0).abs() < 1e-5);
-        }
-        let before = out.clone();
-        rms_norm(&x, &[1.0; 20], 0.0, &mut out, true);
-        assert!((out[7] - 2.0 * before[7]).abs() < 1e-6);
     }
 }

@@ -30,6 +30,16 @@ pub enum ModelError {
         /// What is wrong with it and what would be accepted.
         reason: String,
     },
+    /// The weights hold a tensor that the configuration has no use for.
+    #[error("`{}`: tensor `{tensor}` has no place in a `{family}` model as `config.json` describes it\nhint: it would be left out and the numbers would be wrong; check that configuration and weights belong together", folder.display())]
+    ExtraTensor {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The family.
+        family: String,
+    },
     /// `tokenizer.json` is missing or unreadable.
     #[error("`{}`: {reason}\nhint: a checkpoint folder needs the `tokenizer.json` that Hugging Face `tokenizers` writes", file.display())]
     Tokenizer {

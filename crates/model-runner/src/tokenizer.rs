@@ -50,6 +50,23 @@ impl Tokenizer {
             .to_vec())
     }
 
+    /// The tokens of `ids` as they stand in the vocabulary; ids outside it become `<id N>`.
+    #[must_use]
+    pub fn tokens(&self, ids: &[u32]) -> Vec<String> {
+        let token = |&id: &u32| self.inner.id_to_token(id).unwrap_or_else(|| format!("<id {id}>"));
+        ids.iter().map(token).collect()
+    }
+
+    /// Text of `ids`, special tokens written out.
+    ///
+    /// # Errors
+    /// The tokenizer's decoder fails.
+    pub fn decode_with_special(&self, ids: &[u32]) -> Result<String> {
+        self.inner
+            .decode(ids, false)
+            .map_err(|e| ModelError::Run(format!("decoding ids: {e}")))
+    }
+
     /// Text of `ids`, special tokens left out.
     ///
     /// # Errors

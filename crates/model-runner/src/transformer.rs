@@ -14,7 +14,7 @@ use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::host::{LayerRun, PrefixCache, PrefixLayer, RopeTable, Tap, Workspace};
 use crate::names::HookName;
-use crate::weights::Weights;
+use crate::weights::{Residency, Weights};
 
 /// Longest prompt, in tokens, that the position table covers.
 const MAX_POSITIONS: usize = 4096;
@@ -55,7 +55,8 @@ pub struct Transformer {
     folder: PathBuf,
     config: ModelConfig,
     weights: Weights,
-    rope: RopeTable,
+    /// One table for each of the configuration's `ropes`.
+    ropes: Vec<RopeTable>,
 }
 
 impl Transformer {
@@ -65,14 +66,26 @@ impl Transformer {
     /// A file is missing or damaged, the family or a field is not implemented, or a tensor has
     /// another shape than the configuration says.
     pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_with(folder, Residency::Auto)
+    }
+
+    /// As [`Transformer::open`], choosing where the layers' weights are while it runs.
+    ///
+    /// # Errors
+    /// As [`Transformer::open`].
+    pub fn open_with(folder: &Path, residency: Residency) -> Result<Self> {
         let config = ModelConfig::read(&folder.join("config.json"))?;
-        let weights = Weights::open(folder, &config)?;
-        let rope = RopeTable::new(MAX_POSITIONS, config.head_dim, config.rope_theta);
+        let weights = Weights::open(folder, &config, residency)?;
+        let ropes = config
+            .ropes
+            .iter()
+            .map(|rope| RopeTable::new(MAX_POSITIONS, rope))
+            .collect();
         Ok(Self {
             folder: folder.to_owned(),
             config,
             weights,
-            rope,
+            ropes,
         })
     }
 
@@ -94,17 +107,59 @@ impl Transformer {
         (ROWS_PER_CHUNK / seq.max(1)).max(1)
     }
 
-    /// The stream entering layer 0, `[ids, d_model]`.
+    /// The stream entering layer 0 for `batch` prompts of equal length, whose first token stands at position `past`.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch * seq]`; returns `[batch * seq, d_model]`
     ///
     /// # Errors
-    /// An id is outside the vocabulary.
-    pub fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
+    /// An id is outside the vocabulary, or a position outside the learned ones.
+    pub fn embed(&self, ids: &[u32], batch: usize, past: usize) -> Result<Vec<f32>> {
         let mut x = self.weights.embedding_rows(&self.config, ids)?;
         let scale = self.config.embedding_scale();
-        for value in &mut x {
-            *value *= scale;
+        if scale.to_bits() != 1f32.to_bits() {
+            for value in &mut x {
+                *value *= scale;
+            }
+        }
+        if batch == 0 || !ids.len().is_multiple_of(batch) {
+            return Err(ModelError::Run(format!(
+                "{} token ids are no {batch} prompts of equal length",
+                ids.len()
+            )));
+        }
+        let seq = ids.len() / batch;
+        self.check_positions(past + seq)?;
+        if let Some(positions) = self.weights.position_rows(past, seq)? {
+            for prompt in x.chunks_exact_mut(positions.len().max(1)) {
+                for (x, position) in prompt.iter_mut().zip(&positions) {
+                    *x += position;
+                }
+            }
         }
         Ok(x)
+    }
+
+    /// Longest prompt, in tokens.
+    #[must_use]
+    pub fn max_positions(&self) -> usize {
+        self.config.position_limit().unwrap_or(MAX_POSITIONS)
+    }
+
+    fn check_positions(&self, len: usize) -> Result<()> {
+        if len > self.max_positions() {
+            return Err(ModelError::Run(format!(
+                "prompts of {len} tokens; at most {} are supported for this model",
+                self.max_positions()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the layers' weights are kept in memory as f32 (otherwise they stay mapped in their stored dtype).
+    #[must_use]
+    pub fn resident(&self) -> bool {
+        self.weights.resident()
     }
 
     /// Widens the weights of `layers` now, on all threads, instead of on first use.
@@ -162,9 +217,10 @@ impl Transformer {
     /// # Errors
     /// As [`Transformer::run`].
     pub fn prefix(&self, ids: &[u32], layers: usize, past: Option<&PrefixCache>) -> Result<PrefixCache> {
-        let x = self.embed(ids)?;
+        let past_len = past.map_or(0, PrefixCache::len);
+        let x = self.embed(ids, 1, past_len)?;
         let mut cache = PrefixCache {
-            len: past.map_or(0, PrefixCache::len) + ids.len(),
+            len: past_len + ids.len(),
             layers: Vec::with_capacity(layers),
         };
         self.run_with(
@@ -200,7 +256,7 @@ impl Transformer {
                 config: &self.config,
                 weights: self.weights.layer(&self.config, layer)?,
                 window: self.config.windows[layer],
-                rope: &self.rope,
+                rope: self.config.rope_of.get(layer).and_then(|&table| self.ropes.get(table)),
                 batch,
                 seq,
                 past,
@@ -211,9 +267,9 @@ impl Transformer {
             match &mut tap {
                 Some(tap) => {
                     let mut named = |point, value: &[f32]| tap(HookName { layer, point }, value);
-                    run.run(&mut x, &mut space, Some(&mut named as Tap<'_>));
+                    run.run(&mut x, &mut space, Some(&mut named as Tap<'_>))?;
                 }
-                None => run.run(&mut x, &mut space, None),
+                None => run.run(&mut x, &mut space, None)?,
             }
             if let Some(keys) = &mut keys {
                 let width = 2 * self.config.kv_heads * self.config.head_dim;
@@ -248,14 +304,7 @@ impl Transformer {
             ));
         }
         let seq = x.len() / (batch * d);
-        let past = prefix.map_or(0, PrefixCache::len);
-        if past + seq > self.rope.len() {
-            return refuse(format!(
-                "prompts of {} tokens; at most {} are supported",
-                past + seq,
-                self.rope.len()
-            ));
-        }
+        self.check_positions(prefix.map_or(0, PrefixCache::len) + seq)?;
         if prefix.is_some_and(|p| p.layers() < layers.end) {
             return refuse(format!(
                 "the prefix holds {} layers, the run needs {}",
@@ -270,13 +319,9 @@ impl Transformer {
     #[must_use]
     pub fn final_norm(&self, x: &[f32]) -> Vec<f32> {
         let mut normed = vec![0.0; x.len()];
-        math::rms_norm(
-            x,
-            self.weights.final_norm(),
-            self.config.rms_eps as f32,
-            &mut normed,
-            false,
-        );
+        self.weights
+            .final_norm()
+            .apply(x, self.config.norm_eps as f32, &mut normed);
         normed
     }
 
@@ -285,7 +330,7 @@ impl Transformer {
     /// # Errors
     /// An id is outside the vocabulary.
     pub fn unembedding(&self, tokens: &[u32]) -> Result<Unembedding> {
-        let rows = self.weights.embedding_rows(&self.config, tokens)?;
+        let rows = self.weights.head_rows(&self.config, tokens)?;
         Ok(Unembedding {
             rows,
             tokens: tokens.len(),
@@ -315,5 +360,22 @@ impl Transformer {
             math::softcap(&mut logits, cap as f32);
         }
         logits
+    }
+
+    /// Logits over the whole vocabulary from the last norm's output, without a copy of the unembedding.
+    ///
+    /// # Shapes
+    /// - `normed`: `[rows, d_model]` from [`Transformer::final_norm`]; returns `[rows, vocab]`
+    ///
+    /// # Errors
+    /// The unembedding cannot be read.
+    pub fn all_logits(&self, normed: &[f32]) -> Result<Vec<f32>> {
+        let rows = normed.len() / self.config.hidden_size;
+        let mut logits = vec![0.0; rows * self.config.vocab_size];
+        self.weights.all_logits(&self.config, normed, &mut logits)?;
+        if let Some(cap) = self.config.final_softcap {
+            math::softcap(&mut logits, cap as f32);
+        }
+        Ok(logits)
     }
 }

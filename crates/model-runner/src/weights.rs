@@ -1,109 +1,154 @@
-//! A checkpoint's tensors in the order that the engines want.
+//! A checkpoint's tensors, checked against the configuration and ready for the CPU engine.
 //!
-//! Linear weights are stored `[out, in]`; the CPU engine multiplies `[rows, in] x [in, out]`, so
-//! they are widened and transposed once, on first use of their layer. The embedding stays in the
-//! mapped file in its stored dtype: only the rows of the tokens at hand are ever widened, which
-//! for 256,000 tokens is the difference between megabytes and gigabytes.
+//! The embedding stays in the mapped file in its stored dtype: only the rows of the tokens at hand are ever widened, which for
+//! 256,000 tokens is the difference between megabytes and gigabytes. So do the layers of a large model (see [`crate::linear`]).
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use checkpoint::Checkpoint;
+use kernels::norm::{layer_norm, rms_norm};
+use kernels::{Layout as MatrixLayout, Threads, gemm_f32};
 
-use crate::config::ModelConfig;
+use crate::config::{Layout, ModelConfig, Norm};
 use crate::error::{ModelError, Result};
+use crate::layout::{Names, NormPlace};
+use crate::linear::Linear;
 
-/// One block's weights in f32.
-#[derive(Clone, Debug)]
-pub(crate) struct LayerWeights {
-    /// `1 + w` of the norm before attention, `[d_model]`.
-    pub(crate) attn_in: Vec<f32>,
-    /// `1 + w` of the norm after attention.
-    pub(crate) attn_out: Vec<f32>,
-    /// `1 + w` of the norm before the MLP.
-    pub(crate) mlp_in: Vec<f32>,
-    /// `1 + w` of the norm after the MLP.
-    pub(crate) mlp_out: Vec<f32>,
-    /// `[d_model, heads * head_dim]`.
-    pub(crate) q: Vec<f32>,
-    /// Keys beside values, `[d_model, 2 * kv_heads * head_dim]`.
-    pub(crate) kv: Vec<f32>,
-    /// `[heads * head_dim, d_model]`.
-    pub(crate) o: Vec<f32>,
-    /// Gate beside up, `[d_model, 2 * intermediate]`.
-    pub(crate) gate_up: Vec<f32>,
-    /// `[intermediate, d_model]`.
-    pub(crate) down: Vec<f32>,
+/// Where a model's layers are while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Residency {
+    /// In memory if they take at most 2 GiB in f32, else mapped.
+    #[default]
+    Auto,
+    /// Widened to f32 on first use and kept.
+    Resident,
+    /// In the mapped file in their stored dtype, widened block by block in every product.
+    Mapped,
 }
 
-/// Name of the tied embedding.
-pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
-/// Name of the last norm.
-pub(crate) const FINAL_NORM: &str = "model.norm.weight";
+/// Most memory that widened layers may take unasked.
+const RESIDENT_BYTES: u64 = 2 << 30;
 
-/// Every tensor of a Gemma-2 checkpoint with its shape, in file order of `transformers`.
-#[must_use]
-pub fn tensor_shapes(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
-    let d = config.hidden_size;
-    let q = config.heads * config.head_dim;
-    let kv = config.kv_heads * config.head_dim;
-    let inner = config.intermediate_size;
-    let mut shapes = vec![(EMBEDDING.to_owned(), vec![config.vocab_size, d])];
-    for layer in 0..config.layers {
-        let parts: [(&str, Vec<usize>); 11] = [
-            ("self_attn.q_proj", vec![q, d]),
-            ("self_attn.k_proj", vec![kv, d]),
-            ("self_attn.v_proj", vec![kv, d]),
-            ("self_attn.o_proj", vec![d, q]),
-            ("mlp.gate_proj", vec![inner, d]),
-            ("mlp.up_proj", vec![inner, d]),
-            ("mlp.down_proj", vec![d, inner]),
-            ("input_layernorm", vec![d]),
-            ("post_attention_layernorm", vec![d]),
-            ("pre_feedforward_layernorm", vec![d]),
-            ("post_feedforward_layernorm", vec![d]),
-        ];
-        for (part, shape) in parts {
-            shapes.push((layer_tensor(layer, part), shape));
+/// Buffers that files may hold and that are computed here instead, and a copy of a tied embedding.
+const DERIVED: &[&str] = &[
+    "rotary_emb.inv_freq",
+    "attn.bias",
+    "attn.masked_bias",
+    "attention.bias",
+    "attention.masked_bias",
+];
+
+/// The weight of a norm, with a bias for layer norms.
+#[derive(Clone, Debug)]
+pub(crate) struct NormWeights {
+    /// What the normalised row is multiplied by: `1 + w` for Gemma.
+    pub(crate) weight: Vec<f32>,
+    bias: Option<Vec<f32>>,
+}
+
+impl NormWeights {
+    fn read(checkpoint: &Checkpoint, kind: Norm, name: &str) -> Result<Self> {
+        let mut weight = checkpoint.get(&format!("{name}.weight"))?.to_f32()?;
+        if kind == Norm::RmsPlusOne {
+            for value in &mut weight {
+                *value += 1.0;
+            }
+        }
+        let bias = match kind {
+            Norm::Layer => Some(checkpoint.get(&format!("{name}.bias"))?.to_f32()?),
+            Norm::Rms | Norm::RmsPlusOne => None,
+        };
+        Ok(Self { weight, bias })
+    }
+
+    /// Normalises the rows of `x` into `out`.
+    pub(crate) fn apply(&self, x: &[f32], eps: f32, out: &mut [f32]) {
+        match &self.bias {
+            Some(bias) => layer_norm(x, &self.weight, bias, eps, out),
+            None => rms_norm(x, &self.weight, eps, out, false),
         }
     }
-    shapes.push((FINAL_NORM.to_owned(), vec![d]));
-    shapes
+
+    /// Adds the normalised rows of `branch` to `x` in one pass; false, with nothing done, for norms with a bias.
+    pub(crate) fn add_to(&self, branch: &[f32], eps: f32, x: &mut [f32]) -> bool {
+        if self.bias.is_some() {
+            return false;
+        }
+        rms_norm(branch, &self.weight, eps, x, true);
+        true
+    }
 }
 
-/// Full name of a part of a block.
-pub(crate) fn layer_tensor(layer: usize, part: &str) -> String {
-    format!("model.layers.{layer}.{part}.weight")
+/// One block's weights.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerWeights {
+    pub(crate) attn_in: NormWeights,
+    pub(crate) attn_out: Option<NormWeights>,
+    pub(crate) mlp_in: NormWeights,
+    pub(crate) mlp_out: Option<NormWeights>,
+    /// What each head's query is multiplied by after its norm, `[head_dim]`.
+    pub(crate) query_norm: Option<Vec<f32>>,
+    pub(crate) key_norm: Option<Vec<f32>>,
+    /// `[d_model]` to `[heads * head_dim]`.
+    pub(crate) q: Linear,
+    /// Keys beside values, to `[2 * kv_heads * head_dim]`.
+    pub(crate) kv: Linear,
+    /// `[heads * head_dim]` to `[d_model]`.
+    pub(crate) o: Linear,
+    /// Gate beside up, to `[2 * intermediate]`, or up alone.
+    pub(crate) up: Linear,
+    /// `[intermediate]` to `[d_model]`.
+    pub(crate) down: Linear,
 }
 
-/// The tensors of a model: mapped, checked, widened layer by layer on demand.
+/// The tensors of a model: mapped, checked, read layer by layer on demand.
 pub(crate) struct Weights {
-    checkpoint: Checkpoint,
+    checkpoint: Arc<Checkpoint>,
     layers: Vec<OnceLock<LayerWeights>>,
-    final_norm: Vec<f32>,
+    final_norm: NormWeights,
+    embedding: String,
+    positions: Option<String>,
+    head: String,
+    resident: bool,
 }
 
 impl Weights {
-    /// Opens the checkpoint and checks that every tensor is there with the right shape.
-    pub(crate) fn open(folder: &Path, config: &ModelConfig) -> Result<Self> {
-        let checkpoint = Checkpoint::open(folder)?;
-        for (name, shape) in tensor_shapes(config) {
-            checkpoint.get(&name)?.expect_shape(&shape)?;
+    /// Opens the checkpoint and checks that every tensor is there with the right shape, and none that would be left out.
+    pub(crate) fn open(folder: &Path, config: &ModelConfig, residency: Residency) -> Result<Self> {
+        let checkpoint = Arc::new(Checkpoint::open(folder)?);
+        let names = Names::of(config, &checkpoint);
+        let shapes = names.shapes();
+        for (name, shape) in &shapes {
+            checkpoint.get(name)?.expect_shape(shape)?;
         }
-        let final_norm = plus_one(checkpoint.get(FINAL_NORM)?.to_f32()?);
-        let layers = (0..config.layers).map(|_| OnceLock::new()).collect();
+        refuse_extra(&names, config, &checkpoint, &shapes)?;
+        let resident = match residency {
+            Residency::Resident => true,
+            Residency::Mapped => false,
+            Residency::Auto => 4 * layer_parameters(&names, config) <= RESIDENT_BYTES,
+        };
         Ok(Self {
+            final_norm: NormWeights::read(&checkpoint, config.norm, &names.final_norm())?,
+            embedding: format!("{}.weight", names.embedding()),
+            positions: names.positions().map(|(name, _)| format!("{name}.weight")),
+            head: format!("{}.weight", names.head()),
+            layers: (0..config.layers).map(|_| OnceLock::new()).collect(),
             checkpoint,
-            layers,
-            final_norm,
+            resident,
         })
     }
 
-    pub(crate) fn final_norm(&self) -> &[f32] {
+    pub(crate) fn final_norm(&self) -> &NormWeights {
         &self.final_norm
     }
 
-    /// The block's weights, widened on first use.
+    /// Whether the layers are kept widened.
+    pub(crate) fn resident(&self) -> bool {
+        self.resident
+    }
+
+    /// The block's weights, read on first use.
     pub(crate) fn layer(&self, config: &ModelConfig, layer: usize) -> Result<&LayerWeights> {
         let cell = &self.layers[layer];
         if let Some(weights) = cell.get() {
@@ -114,26 +159,46 @@ impl Weights {
     }
 
     fn read_layer(&self, config: &ModelConfig, layer: usize) -> Result<LayerWeights> {
-        let get = |part: &str| -> Result<Vec<f32>> { Ok(self.checkpoint.get(&layer_tensor(layer, part))?.to_f32()?) };
-        let d = config.hidden_size;
-        let inner = config.intermediate_size;
-        let kv = config.kv_heads * config.head_dim;
+        let names = Names::of(config, &self.checkpoint);
+        let linear = |projection| {
+            let in_out = config.layout == Layout::Gpt2;
+            Linear::read(&self.checkpoint, &projection, in_out, self.resident)
+        };
+        let norm = |place| {
+            names
+                .norm(layer, place)
+                .map(|(name, _)| NormWeights::read(&self.checkpoint, config.norm, &name))
+                .transpose()
+        };
+        let needed = |place| -> Result<NormWeights> {
+            norm(place)?.ok_or_else(|| ModelError::Run(format!("layer {layer} has no norm {place:?}")))
+        };
         Ok(LayerWeights {
-            attn_in: plus_one(get("input_layernorm")?),
-            attn_out: plus_one(get("post_attention_layernorm")?),
-            mlp_in: plus_one(get("pre_feedforward_layernorm")?),
-            mlp_out: plus_one(get("post_feedforward_layernorm")?),
-            q: beside(&[&get("self_attn.q_proj")?], d),
-            kv: beside(&[&get("self_attn.k_proj")?, &get("self_attn.v_proj")?], d),
-            o: beside(&[&get("self_attn.o_proj")?], config.heads * config.head_dim),
-            gate_up: beside(&[&get("mlp.gate_proj")?, &get("mlp.up_proj")?], d),
-            down: beside(&[&get("mlp.down_proj")?], inner),
+            attn_in: needed(NormPlace::AttnIn)?,
+            attn_out: norm(NormPlace::AttnOut)?,
+            mlp_in: needed(NormPlace::MlpIn)?,
+            mlp_out: norm(NormPlace::MlpOut)?,
+            query_norm: norm(NormPlace::Query)?.map(|norm| norm.weight),
+            key_norm: norm(NormPlace::Key)?.map(|norm| norm.weight),
+            q: linear(names.queries(layer))?,
+            kv: linear(names.keys_values(layer))?,
+            o: linear(names.output(layer))?,
+            up: linear(names.up(layer))?,
+            down: linear(names.down(layer))?,
         })
-        .inspect(|w: &LayerWeights| debug_assert_eq!(w.kv.len(), d * 2 * kv))
     }
 
     /// Rows of the embedding, `[ids, d_model]`, unscaled.
     pub(crate) fn embedding_rows(&self, config: &ModelConfig, ids: &[u32]) -> Result<Vec<f32>> {
+        self.token_rows(config, &self.embedding, ids)
+    }
+
+    /// Rows of the unembedding, `[ids, d_model]`.
+    pub(crate) fn head_rows(&self, config: &ModelConfig, ids: &[u32]) -> Result<Vec<f32>> {
+        self.token_rows(config, &self.head, ids)
+    }
+
+    fn token_rows(&self, config: &ModelConfig, name: &str, ids: &[u32]) -> Result<Vec<f32>> {
         let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
         if let Some(bad) = rows.iter().find(|&&row| row >= config.vocab_size) {
             return Err(ModelError::Run(format!(
@@ -141,49 +206,71 @@ impl Weights {
                 config.vocab_size
             )));
         }
-        Ok(self.checkpoint.get(EMBEDDING)?.rows_f32(&rows)?)
+        Ok(self.checkpoint.get(name)?.rows_f32(&rows)?)
     }
-}
 
-/// Gemma's norms multiply by `1 + w`.
-pub(crate) fn plus_one(mut w: Vec<f32>) -> Vec<f32> {
-    for value in &mut w {
-        *value += 1.0;
+    /// Vectors of consecutive positions, `[positions, d_model]`; `None` where positions are rotary.
+    pub(crate) fn position_rows(&self, from: usize, count: usize) -> Result<Option<Vec<f32>>> {
+        let Some(name) = &self.positions else {
+            return Ok(None);
+        };
+        let rows: Vec<usize> = (from..from + count).collect();
+        Ok(Some(self.checkpoint.get(name)?.rows_f32(&rows)?))
     }
-    w
-}
 
-/// Transposes `[out, input]` matrices and puts them beside each other: `[input, sum of outs]`.
-fn beside(parts: &[&Vec<f32>], input: usize) -> Vec<f32> {
-    const TILE: usize = 32;
-    let width: usize = parts.iter().map(|part| part.len() / input).sum();
-    let mut out = vec![0.0; width * input];
-    let mut offset = 0;
-    for part in parts {
-        let outs = part.len() / input;
-        // Tiles keep both the reads and the writes within a few cache lines.
-        for row_tile in (0..outs).step_by(TILE) {
-            for col_tile in (0..input).step_by(TILE) {
-                for row in row_tile..(row_tile + TILE).min(outs) {
-                    for col in col_tile..(col_tile + TILE).min(input) {
-                        out[col * width + offset + row] = part[row * input + col];
-                    }
-                }
-            }
+    /// Logits over the whole vocabulary of normalised rows, block by block of the unembedding.
+    ///
+    /// `normed`: `[rows, d_model]`; `out`: `[rows, vocab]`.
+    pub(crate) fn all_logits(&self, config: &ModelConfig, normed: &[f32], out: &mut [f32]) -> Result<()> {
+        const TOKENS: usize = 2048;
+        let (d, vocab) = (config.hidden_size, config.vocab_size);
+        let rows = normed.len() / d;
+        let view = self.checkpoint.get(&self.head)?;
+        let mut block = Vec::new();
+        for start in (0..vocab).step_by(TOKENS) {
+            let end = vocab.min(start + TOKENS);
+            block.clear();
+            view.extend_rows_f32(start..end, &mut block)?;
+            gemm_f32(
+                (rows, d, end - start),
+                (normed, MatrixLayout::rows(d)),
+                (&block, MatrixLayout::transposed(d)),
+                (&mut *out, MatrixLayout::rows(vocab).at(start)),
+                false,
+                1.0,
+                Threads::Pool,
+            );
         }
-        offset += outs;
+        Ok(())
     }
-    out
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn layer_parameters(names: &Names<'_>, config: &ModelConfig) -> u64 {
+    let of = |projection: crate::layout::Projection| projection.input as u64 * projection.width() as u64;
+    let one =
+        of(names.queries(0)) + of(names.keys_values(0)) + of(names.output(0)) + of(names.up(0)) + of(names.down(0));
+    one * config.layers as u64
+}
 
-    #[test]
-    fn beside_transposes_each_part() {
-        // Two parts with two inputs: [[1, 2], [3, 4]] and [[5, 6]].
-        let out = beside(&[&vec![1.0, 2.0, 3.0, 4.0], &vec![5.0, 6.0]], 2);
-        assert_eq!(out, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+/// A tensor that the architecture does not use means that the architecture is another one.
+fn refuse_extra(
+    names: &Names<'_>,
+    config: &ModelConfig,
+    checkpoint: &Checkpoint,
+    shapes: &[(String, Vec<usize>)],
+) -> Result<()> {
+    let known: std::collections::BTreeSet<&str> = shapes.iter().map(|(name, _)| name.as_str()).collect();
+    let prefix = names.layer_prefix(0);
+    let block = prefix.trim_end_matches("0.");
+    let extra = checkpoint.names().find(|name| {
+        name.starts_with(block) && !known.contains(name) && !DERIVED.iter().any(|derived| name.ends_with(derived))
+    });
+    match extra {
+        None => Ok(()),
+        Some(name) => Err(ModelError::ExtraTensor {
+            folder: checkpoint.root().to_owned(),
+            tensor: name.to_owned(),
+            family: config.family.clone(),
+        }),
     }
 }

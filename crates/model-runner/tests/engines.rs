@@ -14,11 +14,11 @@ fn check(folder: &Path) {
     let config = model.config();
     let params = ParamSet::read(config, &Checkpoint::open(folder).unwrap()).unwrap();
     let device = model_runner::device("flex").unwrap();
-    let plain = PlainModel::new(config, &params, &device, false);
+    let plain = PlainModel::new(config, &params, &device, false).unwrap();
     let (batch, seq) = (2, 21);
     let ids: Vec<u32> = (0..batch * seq).map(|i| 2 + (i * 97) as u32 % 900).collect();
-    let mut graph = plain.embed(&ids, batch);
-    let mut slices = model.embed(&ids).unwrap();
+    let mut graph = plain.embed(&ids, batch).unwrap();
+    let mut slices = model.embed(&ids, batch, 0).unwrap();
     for layer in 0..config.layers {
         graph = plain.layer(layer, graph);
         slices = model.run(slices, batch, layer..layer + 1, None, Keep::All).unwrap();

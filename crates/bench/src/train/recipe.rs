@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context;
+use model_runner::ModelConfig;
 use model_runner::train::{LmSettings, TokenizerPlan};
-use model_runner::{ModelConfig, Window};
 use serde::{Deserialize, Serialize};
 use tasks::CorpusPlan;
 
@@ -51,28 +51,58 @@ impl Recipe {
         checkpoint::read_json(path).with_context(|| format!("reading the recipe `{}`", path.display()))
     }
 
-    pub(crate) fn config(&self, vocab_size: usize) -> ModelConfig {
+    /// The architecture as the `config.json` that `transformers` would read.
+    ///
+    /// # Errors
+    /// Layers see different numbers of positions, which that format cannot say.
+    pub(crate) fn config_json(&self, vocab_size: usize) -> anyhow::Result<serde_json::Value> {
         let shape = &self.architecture;
-        ModelConfig {
-            family: "gemma2".to_owned(),
-            vocab_size,
-            hidden_size: shape.hidden_size,
-            intermediate_size: shape.intermediate_size,
-            layers: shape.windows.len(),
-            heads: shape.heads,
-            kv_heads: shape.kv_heads,
-            head_dim: shape.head_dim,
-            query_pre_attn_scalar: shape.head_dim as f64,
-            attn_softcap: Some(50.0),
-            final_softcap: Some(30.0),
-            rms_eps: 1e-6,
-            rope_theta: 10_000.0,
-            windows: shape
-                .windows
-                .iter()
-                .map(|&n| if n == 0 { Window::Full } else { Window::Sliding(n) })
-                .collect(),
-            bos_token_id: Some(2),
-        }
+        let mut sliding: Vec<usize> = shape.windows.iter().copied().filter(|&n| n > 0).collect();
+        sliding.dedup();
+        anyhow::ensure!(
+            sliding.len() <= 1,
+            "`architecture.windows` holds several window sizes {sliding:?}; Gemma-2 has one"
+        );
+        let kinds: Vec<&str> = shape
+            .windows
+            .iter()
+            .map(|&n| if n == 0 { "full_attention" } else { "sliding_attention" })
+            .collect();
+        Ok(serde_json::json!({
+            "architectures": ["Gemma2ForCausalLM"],
+            "attention_bias": false,
+            "attention_dropout": 0.0,
+            "attn_logit_softcapping": 50.0,
+            "bos_token_id": 2,
+            "dtype": "bfloat16",
+            "eos_token_id": 1,
+            "final_logit_softcapping": 30.0,
+            "head_dim": shape.head_dim,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "hidden_size": shape.hidden_size,
+            "intermediate_size": shape.intermediate_size,
+            "layer_types": kinds,
+            "max_position_embeddings": 512,
+            "model_type": "gemma2",
+            "num_attention_heads": shape.heads,
+            "num_hidden_layers": shape.windows.len(),
+            "num_key_value_heads": shape.kv_heads,
+            "pad_token_id": 0,
+            "query_pre_attn_scalar": shape.head_dim as f64,
+            "rms_norm_eps": 1e-6,
+            "rope_theta": 10_000.0,
+            "sliding_window": sliding.first().copied().unwrap_or(4096),
+            "tie_word_embeddings": true,
+            "vocab_size": vocab_size,
+        }))
+    }
+
+    /// The same, read back.
+    ///
+    /// # Errors
+    /// The recipe's sizes do not make a model.
+    pub(crate) fn config(&self, vocab_size: usize) -> anyhow::Result<ModelConfig> {
+        let json = self.config_json(vocab_size)?;
+        Ok(ModelConfig::from_json(Path::new("recipe"), &json)?)
     }
 }

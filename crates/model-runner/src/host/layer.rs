@@ -1,16 +1,19 @@
 //! One block of the transformer on a chunk of prompts.
 
-use kernels::math::{gated_gelu, rms_norm, simd};
-use kernels::{Layout, Threads, gemm_f32};
+use kernels::Threads;
+use kernels::math::simd;
+use kernels::norm::rms_norm_row;
 
 use super::attention::{self, Shape};
 use super::prefix::PrefixLayer;
 use super::rope::RopeTable;
 use crate::config::{ModelConfig, Window};
+use crate::error::Result;
+use crate::linear::Linear;
 use crate::names::Point;
-use crate::weights::LayerWeights;
+use crate::weights::{LayerWeights, NormWeights};
 
-/// Receives the value of a hook point: its kind and `[rows, d_model]`.
+/// Receives the value of a hook point: its kind and `[rows, width]`.
 pub(crate) type Tap<'a> = &'a mut dyn FnMut(Point, &[f32]);
 
 /// Buffers that a chunk reuses from layer to layer.
@@ -23,9 +26,12 @@ pub(crate) struct Workspace {
     scores: Vec<f32>,
     heads: Vec<f32>,
     projected: Vec<f32>,
-    gate_up: Vec<f32>,
+    mlp_in: Vec<f32>,
+    up: Vec<f32>,
     gated: Vec<f32>,
     added: Vec<f32>,
+    /// A block of weights on its way from the mapped file.
+    block: Vec<f32>,
 }
 
 fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
@@ -42,7 +48,8 @@ pub(crate) struct LayerRun<'a> {
     pub(crate) config: &'a ModelConfig,
     pub(crate) weights: &'a LayerWeights,
     pub(crate) window: Window,
-    pub(crate) rope: &'a RopeTable,
+    /// `None` where positions were added to the embedding.
+    pub(crate) rope: Option<&'a RopeTable>,
     pub(crate) batch: usize,
     pub(crate) seq: usize,
     /// Positions before the chunk's first.
@@ -56,19 +63,74 @@ pub(crate) struct LayerRun<'a> {
 impl LayerRun<'_> {
     /// Runs the block: `x` `[batch * seq, d_model]` becomes the stream after it, with
     /// `[batch, d_model]` rows where only the last position was asked for.
-    pub(crate) fn run(&self, x: &mut Vec<f32>, space: &mut Workspace, mut tap: Option<Tap<'_>>) {
-        let config = self.config;
+    pub(crate) fn run(&self, x: &mut Vec<f32>, space: &mut Workspace, mut tap: Option<Tap<'_>>) -> Result<()> {
+        let (config, weights) = (self.config, self.weights);
+        let d = config.hidden_size;
+        let queries = if self.last_only { 1 } else { self.seq };
+        let eps = config.norm_eps as f32;
+        debug_assert_eq!(x.len(), self.batch * self.seq * d);
+
+        self.attend(x, space, queries, &mut tap)?;
+        let asked = self.batch * queries;
+        let mlp_in = sized(&mut space.mlp_in, asked * d);
+        if config.parallel {
+            // Both halves read the stream that entered the block.
+            weights.mlp_in.apply(x, eps, mlp_in);
+        }
+        let (out, raw) = (Point::AttnOut, Point::AttnRaw);
+        let norm = weights.attn_out.as_ref();
+        self.add(
+            x,
+            &space.projected[..asked * d],
+            norm,
+            (raw, out),
+            &mut space.added,
+            &mut tap,
+        );
+        if !config.parallel {
+            if let Some(tap) = &mut tap {
+                tap(Point::ResidMid, x);
+            }
+            weights.mlp_in.apply(x, eps, mlp_in);
+        }
+        if let Some(tap) = &mut tap {
+            tap(Point::MlpIn, mlp_in);
+        }
+
+        let inner = config.intermediate_size;
+        let up = sized(&mut space.up, asked * weights.up.width);
+        self.product(&weights.up, asked, mlp_in, up, &mut space.block)?;
+        let neurons: &[f32] = if config.gated {
+            let gated = sized(&mut space.gated, asked * inner);
+            config.activation.gated(up, inner, gated);
+            gated
+        } else {
+            config.activation.apply(up);
+            up
+        };
+        if let Some(tap) = &mut tap {
+            tap(Point::MlpPost, neurons);
+        }
+        let projected = sized(&mut space.projected, asked * d);
+        self.product(&weights.down, asked, neurons, projected, &mut space.block)?;
+        let (out, raw) = (Point::MlpOut, Point::MlpRaw);
+        let norm = weights.mlp_out.as_ref();
+        self.add(x, projected, norm, (raw, out), &mut space.added, &mut tap);
+        if let Some(tap) = &mut tap {
+            tap(Point::ResidPost, x);
+        }
+        Ok(())
+    }
+
+    /// Leaves what attention computes in `space.projected`, `[batch * queries, d_model]`.
+    fn attend(&self, x: &mut Vec<f32>, space: &mut Workspace, queries: usize, tap: &mut Option<Tap<'_>>) -> Result<()> {
+        let (config, weights) = (self.config, self.weights);
         let d = config.hidden_size;
         let rows = self.batch * self.seq;
-        let queries = if self.last_only { 1 } else { self.seq };
-        let eps = config.rms_eps as f32;
-        debug_assert_eq!(x.len(), rows * d);
-
         let normed = sized(&mut space.normed, rows * d);
-        rms_norm(x, &self.weights.attn_in, eps, normed, false);
-        let kv_width = 2 * config.kv_heads * config.head_dim;
-        let kv = sized(&mut space.kv, rows * kv_width);
-        self.product(rows, normed, &self.weights.kv, kv_width, kv);
+        weights.attn_in.apply(x, config.norm_eps as f32, normed);
+        let kv = sized(&mut space.kv, rows * weights.kv.width);
+        self.product(&weights.kv, rows, normed, kv, &mut space.block)?;
         if self.last_only {
             keep_last(x, self.batch, self.seq, d);
             keep_last_slice(normed, self.batch, self.seq, d);
@@ -76,7 +138,7 @@ impl LayerRun<'_> {
         let asked = self.batch * queries;
         let q_width = config.heads * config.head_dim;
         let q = sized(&mut space.q, asked * q_width);
-        self.product(asked, &normed[..asked * d], &self.weights.q, q_width, q);
+        self.product(&weights.q, asked, &normed[..asked * d], q, &mut space.block)?;
         self.rotate(q, kv, queries);
 
         let heads = sized(&mut space.heads, asked * q_width);
@@ -97,94 +159,77 @@ impl LayerRun<'_> {
             heads,
             self.threads,
         );
-        let projected = sized(&mut space.projected, asked * d);
-        self.product(asked, heads, &self.weights.o, d, projected);
-        self.add(
-            x,
-            projected,
-            &self.weights.attn_out,
-            Point::AttnOut,
-            &mut space.added,
-            &mut tap,
-        );
-        if let Some(tap) = &mut tap {
-            tap(Point::ResidMid, x);
+        if let Some(tap) = tap {
+            tap(Point::Z, heads);
         }
-
-        let normed = sized(&mut space.normed, asked * d);
-        rms_norm(x, &self.weights.mlp_in, eps, normed, false);
-        let inner = config.intermediate_size;
-        let gate_up = sized(&mut space.gate_up, asked * 2 * inner);
-        self.product(asked, normed, &self.weights.gate_up, 2 * inner, gate_up);
-        let gated = sized(&mut space.gated, asked * inner);
-        gated_gelu(gate_up, inner, gated);
         let projected = sized(&mut space.projected, asked * d);
-        self.product(asked, gated, &self.weights.down, d, projected);
-        self.add(
-            x,
-            projected,
-            &self.weights.mlp_out,
-            Point::MlpOut,
-            &mut space.added,
-            &mut tap,
-        );
-        if let Some(tap) = &mut tap {
-            tap(Point::ResidPost, x);
-        }
+        self.product(&weights.o, asked, heads, projected, &mut space.block)
     }
 
-    /// `out = a w` for `w` `[in, out]`.
-    fn product(&self, rows: usize, a: &[f32], w: &[f32], width: usize, out: &mut [f32]) {
-        let inner = w.len() / width;
-        gemm_f32(
-            (rows, inner, width),
-            (a, Layout::rows(inner)),
-            (w, Layout::rows(width)),
-            (out, Layout::rows(width)),
-            false,
-            1.0,
-            self.threads,
-        );
+    fn product(&self, linear: &Linear, rows: usize, a: &[f32], out: &mut [f32], block: &mut Vec<f32>) -> Result<()> {
+        linear.apply(rows, a, out, block, self.threads)
     }
 
-    /// Adds the normalised branch to the stream and shows it to the tap.
+    /// Adds a branch to the stream, normalised where the family does that, and shows it to the tap.
     fn add(
         &self,
         x: &mut [f32],
         branch: &[f32],
-        norm: &[f32],
-        point: Point,
+        norm: Option<&NormWeights>,
+        (raw, out): (Point, Point),
         added: &mut Vec<f32>,
         tap: &mut Option<Tap<'_>>,
     ) {
-        let eps = self.config.rms_eps as f32;
-        let Some(tap) = tap else {
-            rms_norm(branch, norm, eps, x, true);
-            return;
+        let eps = self.config.norm_eps as f32;
+        let branch = match (norm, &tap) {
+            (None, _) => branch,
+            // Normalised straight into the stream where nobody looks.
+            (Some(norm), None) if norm.add_to(branch, eps, x) => return,
+            (Some(norm), _) => {
+                let added = sized(added, x.len());
+                norm.apply(branch, eps, added);
+                if let Some(tap) = tap {
+                    tap(raw, branch);
+                }
+                added
+            }
         };
-        let added = sized(added, x.len());
-        rms_norm(branch, norm, eps, added, false);
-        tap(point, added);
-        for (x, added) in x.iter_mut().zip(added) {
-            *x += *added;
+        if let Some(tap) = tap {
+            tap(out, branch);
         }
+        simd(|| {
+            for (x, added) in x.iter_mut().zip(branch) {
+                *x += *added;
+            }
+        });
     }
 
+    /// Normalises each head's queries and keys where the family does that, then turns them by their positions.
     fn rotate(&self, q: &mut [f32], kv: &mut [f32], queries: usize) {
         let config = self.config;
         let hd = config.head_dim;
+        let eps = config.norm_eps as f32;
         let scale = config.query_scale();
+        let place = |head: &mut [f32], norm: Option<&Vec<f32>>, position: usize, scale: f32| {
+            if let Some(norm) = norm {
+                rms_norm_row(head, norm, eps);
+            }
+            match self.rope {
+                Some(rope) => rope.turn(head, position, scale),
+                None => head.iter_mut().for_each(|value| *value *= scale),
+            }
+        };
         simd(|| {
             for (row, line) in q.chunks_exact_mut(config.heads * hd).enumerate() {
                 let position = self.past + self.seq - queries + row % queries;
                 for head in line.chunks_exact_mut(hd) {
-                    self.rope.turn(head, position, scale);
+                    place(head, self.weights.query_norm.as_ref(), position, scale);
                 }
             }
             for (row, line) in kv.chunks_exact_mut(2 * config.kv_heads * hd).enumerate() {
                 let position = self.past + row % self.seq;
                 for head in line[..config.kv_heads * hd].chunks_exact_mut(hd) {
-                    self.rope.turn(head, position, 1.0);
+                    place(head, self.weights.key_norm.as_ref(), position, 1.0);
                 }
             }
         });

@@ -1,6 +1,8 @@
-//! Rotary positions: the pair `(i, i + head_dim/2)` of a head turns by `position * theta^(-2i/head_dim)`.
+//! Rotary positions: the pair `(i, i + dims/2)` of a head turns by `position * frequency(i)`; dimensions from `dims` on stay.
 
-/// Cosines and sines for positions `0..len`, `[len, head_dim / 2]` each.
+use crate::config::Rope;
+
+/// Cosines and sines for positions `0..len`, `[len, dims / 2]` each.
 #[derive(Clone, Debug)]
 pub(crate) struct RopeTable {
     half: usize,
@@ -11,13 +13,13 @@ pub(crate) struct RopeTable {
 impl RopeTable {
     /// Angles are computed in f64 and rounded once; `transformers` computes them in f32, which
     /// differs by less than 1e-5 for the lengths used here.
-    pub(crate) fn new(len: usize, head_dim: usize, theta: f64) -> Self {
-        let half = head_dim / 2;
+    pub(crate) fn new(len: usize, rope: &Rope) -> Self {
+        let half = rope.dims / 2;
+        let frequencies: Vec<f64> = (0..half).map(|i| rope.frequency(i)).collect();
         let mut cos = Vec::with_capacity(len * half);
         let mut sin = Vec::with_capacity(len * half);
         for position in 0..len {
-            for i in 0..half {
-                let frequency = theta.powf(-2.0 * i as f64 / head_dim as f64);
+            for frequency in &frequencies {
                 let angle = position as f64 * frequency;
                 cos.push(angle.cos() as f32);
                 sin.push(angle.sin() as f32);
@@ -26,12 +28,7 @@ impl RopeTable {
         Self { half, cos, sin }
     }
 
-    /// Positions in the table.
-    pub(crate) fn len(&self) -> usize {
-        self.cos.len() / self.half
-    }
-
-    /// The cosines and sines of one position, `[head_dim / 2]` each.
+    /// The cosines and sines of one position, `[dims / 2]` each.
     #[inline]
     pub(crate) fn at(&self, position: usize) -> (&[f32], &[f32]) {
         let range = position * self.half..(position + 1) * self.half;
@@ -42,7 +39,11 @@ impl RopeTable {
     #[inline(always)]
     pub(crate) fn turn(&self, head: &mut [f32], position: usize, scale: f32) {
         let (cos, sin) = self.at(position);
-        let (low, high) = head.split_at_mut(self.half);
+        let (turned, kept) = head.split_at_mut(2 * self.half);
+        for value in kept {
+            *value *= scale;
+        }
+        let (low, high) = turned.split_at_mut(self.half);
         for (((a, b), &c), &s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
             let (x, y) = (*a * scale, *b * scale);
             *a = x * c - y * s;
@@ -54,10 +55,16 @@ impl RopeTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Scaling;
 
     #[test]
     fn scores_depend_on_the_distance_only() {
-        let table = RopeTable::new(64, 8, 10_000.0);
+        let rope = Rope {
+            dims: 8,
+            theta: 10_000.0,
+            scaling: Scaling::None,
+        };
+        let table = RopeTable::new(64, &rope);
         let q: Vec<f32> = (0..8).map(|i| (i as f32 + 0.5).sin()).collect();
         let k: Vec<f32> = (0..8).map(|i| (i as f32 * 1.7).cos()).collect();
         let score = |i: usize, j: usize| {

@@ -43,7 +43,7 @@ pub fn metric_gradient(
     if !model.device.is_autodiff() {
         return Err(ModelError::Run("gradients need an autodiff device".to_owned()));
     }
-    let mut x = model.embed(ids, batch);
+    let mut x = model.embed(ids, batch)?;
     let mut leaves = vec![None; layers.len()];
     for layer in 0..model.config.layers {
         x = model.layer(layer, x);

@@ -2,73 +2,204 @@
 
 use burn::prelude::*;
 use burn::tensor::activation;
+use kernels::Activation;
 
-use super::params::{AnyTensor, Tensors};
-use crate::config::{ModelConfig, Window};
+use super::params::Leaves;
+use crate::config::{Layout, ModelConfig, Norm, Rope, Window};
+use crate::error::Result;
 use crate::host::RopeTable;
+use crate::layout::{Names, NormPlace, Piece, Projection};
 
-/// Tensors of one block, in checkpoint layout (`[out, in]`).
-pub(super) struct PlainLayer {
-    q: Tensor<2>,
-    k: Tensor<2>,
-    v: Tensor<2>,
-    o: Tensor<2>,
-    gate: Tensor<2>,
-    up: Tensor<2>,
-    down: Tensor<2>,
-    attn_in: Tensor<1>,
-    attn_out: Tensor<1>,
-    mlp_in: Tensor<1>,
-    mlp_out: Tensor<1>,
+/// A projection over leaves in checkpoint layout.
+struct PlainLinear {
+    /// Weight and bias of each stored tensor, with the outputs that are taken of it.
+    parts: Vec<(Tensor<2>, Option<Tensor<1>>, Piece)>,
+    /// Stored `[in, out]`.
+    in_out: bool,
 }
 
-/// Tensors per block in a [`super::ParamSet`].
-const PARTS: usize = 11;
-
-impl PlainLayer {
-    pub(super) fn new(_config: &ModelConfig, layer: usize, tensors: &Tensors<'_>) -> Self {
-        let first = 1 + layer * PARTS;
-        Self {
-            q: tensors.matrix(first),
-            k: tensors.matrix(first + 1),
-            v: tensors.matrix(first + 2),
-            o: tensors.matrix(first + 3),
-            gate: tensors.matrix(first + 4),
-            up: tensors.matrix(first + 5),
-            down: tensors.matrix(first + 6),
-            attn_in: tensors.vector(first + 7),
-            attn_out: tensors.vector(first + 8),
-            mlp_in: tensors.vector(first + 9),
-            mlp_out: tensors.vector(first + 10),
-        }
+impl PlainLinear {
+    fn new(leaves: &Leaves, config: &ModelConfig, projection: Projection) -> Result<Self> {
+        let parts = projection
+            .pieces
+            .into_iter()
+            .map(|piece| {
+                let bias = projection
+                    .bias
+                    .then(|| leaves.vector(&format!("{}.bias", piece.tensor)))
+                    .transpose()?;
+                Ok((leaves.matrix(&format!("{}.weight", piece.tensor))?, bias, piece))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            parts,
+            in_out: config.layout == Layout::Gpt2,
+        })
     }
 
-    pub(super) fn collect(&self, all: &mut Vec<AnyTensor>) {
-        for matrix in [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down] {
-            all.push(AnyTensor::Matrix(matrix.clone()));
+    /// `[rows, in]` to one `[rows, outputs]` for each part.
+    fn parts(&self, x: &Tensor<2>) -> Vec<Tensor<2>> {
+        self.parts
+            .iter()
+            .map(|(weight, bias, piece)| {
+                let weight = if self.in_out {
+                    weight.clone()
+                } else {
+                    weight.clone().transpose()
+                };
+                let mut out = x.clone().matmul(weight);
+                if let Some(bias) = bias {
+                    out = out + bias.clone().unsqueeze();
+                }
+                if let [range] = piece.outputs.as_slice() {
+                    if range.len() == piece.stored {
+                        return out;
+                    }
+                    return out.slice_dim(1, range.clone());
+                }
+                Tensor::cat(
+                    piece
+                        .outputs
+                        .iter()
+                        .map(|range| out.clone().slice_dim(1, range.clone()))
+                        .collect(),
+                    1,
+                )
+            })
+            .collect()
+    }
+
+    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+        let mut parts = self.parts(x);
+        if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Tensor::cat(parts, 1)
         }
-        for vector in [&self.attn_in, &self.attn_out, &self.mlp_in, &self.mlp_out] {
-            all.push(AnyTensor::Vector(vector.clone()));
+    }
+}
+
+/// A norm over leaves.
+pub(super) struct PlainNorm {
+    weight: Tensor<1>,
+    bias: Option<Tensor<1>>,
+    kind: Norm,
+    eps: f64,
+}
+
+impl PlainNorm {
+    pub(super) fn new(leaves: &Leaves, config: &ModelConfig, name: &str) -> Result<Self> {
+        let bias = (config.norm == Norm::Layer)
+            .then(|| leaves.vector(&format!("{name}.bias")))
+            .transpose()?;
+        Ok(Self {
+            weight: leaves.vector(&format!("{name}.weight"))?,
+            bias,
+            kind: config.norm,
+            eps: config.norm_eps,
+        })
+    }
+
+    /// Over the last axis of `[rows, width]`.
+    pub(super) fn apply(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = match self.kind {
+            Norm::Layer => x.clone() - x.mean_dim(1),
+            Norm::Rms | Norm::RmsPlusOne => x,
+        };
+        let mean_square = (x.clone() * x.clone()).mean_dim(1);
+        let scale = (mean_square + self.eps).sqrt().recip();
+        let weight = match self.kind {
+            Norm::RmsPlusOne => self.weight.clone() + 1.0,
+            Norm::Rms | Norm::Layer => self.weight.clone(),
+        };
+        let out = x * scale * weight.unsqueeze();
+        match &self.bias {
+            Some(bias) => out + bias.clone().unsqueeze(),
+            None => out,
         }
+    }
+}
+
+/// Tensors of one block, in checkpoint layout.
+pub(super) struct PlainLayer {
+    q: PlainLinear,
+    kv: PlainLinear,
+    o: PlainLinear,
+    up: PlainLinear,
+    down: PlainLinear,
+    attn_in: PlainNorm,
+    attn_out: Option<PlainNorm>,
+    mlp_in: PlainNorm,
+    mlp_out: Option<PlainNorm>,
+    q_norm: Option<PlainNorm>,
+    k_norm: Option<PlainNorm>,
+    rope: Option<Rope>,
+}
+
+impl PlainLayer {
+    pub(super) fn new(config: &ModelConfig, names: &Names<'_>, layer: usize, leaves: &Leaves) -> Result<Self> {
+        let linear = |projection| PlainLinear::new(leaves, config, projection);
+        let norm = |place| {
+            names
+                .norm(layer, place)
+                .map(|(name, _)| PlainNorm::new(leaves, config, &name))
+                .transpose()
+        };
+        let missing = || crate::error::ModelError::Run(format!("layer {layer} lacks a norm"));
+        Ok(Self {
+            q: linear(names.queries(layer))?,
+            kv: linear(names.keys_values(layer))?,
+            o: linear(names.output(layer))?,
+            up: linear(names.up(layer))?,
+            down: linear(names.down(layer))?,
+            attn_in: norm(NormPlace::AttnIn)?.ok_or_else(missing)?,
+            attn_out: norm(NormPlace::AttnOut)?,
+            mlp_in: norm(NormPlace::MlpIn)?.ok_or_else(missing)?,
+            mlp_out: norm(NormPlace::MlpOut)?,
+            q_norm: norm(NormPlace::Query)?,
+            k_norm: norm(NormPlace::Key)?,
+            rope: config
+                .rope_of
+                .get(layer)
+                .and_then(|&table| config.ropes.get(table))
+                .copied(),
+        })
     }
 
     /// `x` `[batch, seq, d_model]` to the same shape after the block.
     pub(super) fn run(&self, config: &ModelConfig, window: Window, x: Tensor<3>) -> Tensor<3> {
         let [batch, seq, d] = x.dims();
         let x = x.reshape([batch * seq, d]);
-        let normed = rms_norm(x.clone(), &self.attn_in, config.rms_eps);
-        let attended = self.attend(config, window, normed, batch, seq);
-        let projected = attended.matmul(self.o.clone().transpose());
-        let x = x + rms_norm(projected, &self.attn_out, config.rms_eps);
-        let normed = rms_norm(x.clone(), &self.mlp_in, config.rms_eps);
-        let gate = activation::gelu_approximate(normed.clone().matmul(self.gate.clone().transpose()));
-        let up = normed.matmul(self.up.clone().transpose());
-        let down = (gate * up).matmul(self.down.clone().transpose());
-        (x + rms_norm(down, &self.mlp_out, config.rms_eps)).reshape([batch, seq, d])
+        let normed = self.attn_in.apply(x.clone());
+        let attended = self.attend(config, window, &normed, batch, seq);
+        let branch = |out: Tensor<2>, norm: &Option<PlainNorm>| match norm {
+            Some(norm) => norm.apply(out),
+            None => out,
+        };
+        let mid = x.clone() + branch(self.o.apply(&attended), &self.attn_out);
+        let read = if config.parallel { x } else { mid.clone() };
+        let added = branch(self.mlp(config, &self.mlp_in.apply(read)), &self.mlp_out);
+        (mid + added).reshape([batch, seq, d])
+    }
+
+    fn mlp(&self, config: &ModelConfig, x: &Tensor<2>) -> Tensor<2> {
+        let act = |x: Tensor<2>| match config.activation {
+            Activation::GeluTanh => activation::gelu_approximate(x),
+            Activation::Gelu => activation::gelu(x),
+            Activation::Silu => activation::silu(x),
+            Activation::Relu => activation::relu(x),
+        };
+        let mut parts = self.up.parts(x);
+        let neurons = match (config.gated, parts.pop()) {
+            (true, Some(up)) => act(parts.remove(0)) * up,
+            (_, Some(up)) => act(up),
+            (_, None) => x.clone(),
+        };
+        self.down.apply(&neurons)
     }
 
     /// `[batch * seq, d_model]` to `[batch * seq, heads * head_dim]`.
-    fn attend(&self, config: &ModelConfig, window: Window, x: Tensor<2>, batch: usize, seq: usize) -> Tensor<2> {
+    fn attend(&self, config: &ModelConfig, window: Window, x: &Tensor<2>, batch: usize, seq: usize) -> Tensor<2> {
         let (heads, kv_heads, hd) = (config.heads, config.kv_heads, config.head_dim);
         let repeat = |t: Tensor<4>| -> Tensor<4> {
             t.unsqueeze_dim::<5>(2)
@@ -76,15 +207,29 @@ impl PlainLayer {
                 .reshape([batch, heads, seq, hd])
         };
         let split = |t: Tensor<2>, heads: usize| t.reshape([batch, seq, heads, hd]).swap_dims(1, 2);
-        let v = repeat(split(x.clone().matmul(self.v.clone().transpose()), kv_heads));
+        let normed = |t: Tensor<2>, norm: &Option<PlainNorm>| match norm {
+            Some(norm) => {
+                let dims = t.dims();
+                norm.apply(t.reshape([-1, hd as i32])).reshape(dims)
+            }
+            None => t,
+        };
+        let [k, v] = <[Tensor<2>; 2]>::try_from(self.kv.parts(x)).unwrap_or_else(|_| [x.clone(), x.clone()]);
+        let v = repeat(split(v, kv_heads));
         if window == Window::Sliding(1) {
             // A query that sees only itself has one score, whose softmax is 1.
             return v.swap_dims(1, 2).reshape([batch * seq, heads * hd]);
         }
-        let q = split(x.clone().matmul(self.q.clone().transpose()), heads) * config.query_scale();
-        let k = split(x.matmul(self.k.clone().transpose()), kv_heads);
-        let turn = Rotation::new(config, seq, &q.device());
-        let scores = turn.apply(q).matmul(repeat(turn.apply(k)).swap_dims(2, 3));
+        let q = split(normed(self.q.apply(x), &self.q_norm), heads) * config.query_scale();
+        let k = split(normed(k, &self.k_norm), kv_heads);
+        let (q, k) = match &self.rope {
+            Some(rope) => {
+                let turn = Rotation::new(rope, config.head_dim, seq, &q.device());
+                (turn.apply(q), turn.apply(k))
+            }
+            None => (q, k),
+        };
+        let scores = q.matmul(repeat(k).swap_dims(2, 3));
         let scores = match config.attn_softcap {
             Some(cap) => activation::tanh(scores / cap) * cap,
             None => scores,
@@ -105,27 +250,21 @@ fn mask(window: Window, seq: usize, device: &Device) -> Tensor<4, Bool> {
     Tensor::<4, Bool>::from_data(TensorData::new(hidden, [1, 1, seq, seq]), device)
 }
 
-/// `x / rms(x) * (1 + w)` over the last axis.
-pub(super) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f64) -> Tensor<2> {
-    let mean_square = (x.clone() * x.clone()).mean_dim(1);
-    let scale = (mean_square + eps).sqrt().recip();
-    x * scale * (weight.clone() + 1.0).unsqueeze()
-}
-
 /// Takes the cosines or the sines of a position.
 type Pick = fn((&[f32], &[f32])) -> Vec<f32>;
 
-/// Cosines and sines as tensors, `[1, 1, seq, head_dim / 2]`.
+/// Cosines and sines as tensors, `[1, 1, seq, dims / 2]`.
 struct Rotation {
     cos: Tensor<4>,
     sin: Tensor<4>,
     half: usize,
+    head_dim: usize,
 }
 
 impl Rotation {
-    fn new(config: &ModelConfig, seq: usize, device: &Device) -> Self {
-        let table = RopeTable::new(seq, config.head_dim, config.rope_theta);
-        let half = config.head_dim / 2;
+    fn new(rope: &Rope, head_dim: usize, seq: usize, device: &Device) -> Self {
+        let table = RopeTable::new(seq, rope);
+        let half = rope.dims / 2;
         let gather = |pick: Pick| -> Tensor<4> {
             let values: Vec<f32> = (0..seq).flat_map(|position| pick(table.at(position))).collect();
             Tensor::from_data(TensorData::new(values, [1, 1, seq, half]), device)
@@ -134,15 +273,20 @@ impl Rotation {
             cos: gather(|(c, _)| c.to_vec()),
             sin: gather(|(_, s)| s.to_vec()),
             half,
+            head_dim,
         }
     }
 
     fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         let low = x.clone().slice_dim(3, 0..self.half);
-        let high = x.slice_dim(3, self.half..2 * self.half);
+        let high = x.clone().slice_dim(3, self.half..2 * self.half);
         let (cos, sin) = (self.cos.clone(), self.sin.clone());
         let turned_low = low.clone() * cos.clone() - high.clone() * sin.clone();
         let turned_high = high * cos + low * sin;
-        Tensor::cat(vec![turned_low, turned_high], 3)
+        let mut parts = vec![turned_low, turned_high];
+        if 2 * self.half < self.head_dim {
+            parts.push(x.slice_dim(3, 2 * self.half..self.head_dim));
+        }
+        Tensor::cat(parts, 3)
     }
 }

@@ -15,47 +15,65 @@ pub use gradient::{LetterMetric, metric_gradient};
 pub use params::ParamSet;
 
 use crate::config::ModelConfig;
-use layer::PlainLayer;
-use params::Tensors;
+use crate::error::{ModelError, Result};
+use crate::layout::Names;
+use layer::{PlainLayer, PlainNorm};
+use params::Leaves;
 
 /// A model whose parameters are tensors of one device.
 pub struct PlainModel {
     config: ModelConfig,
+    leaves: Leaves,
     embedding: Tensor<2>,
+    positions: Option<Tensor<2>>,
+    head: Tensor<2>,
     layers: Vec<PlainLayer>,
-    final_norm: Tensor<1>,
+    final_norm: PlainNorm,
     device: Device,
 }
 
 impl PlainModel {
     /// Builds the graph over `params` on `device`; with `tracked`, parameters are leaves whose
     /// gradients can be asked for (the device must be an autodiff one).
-    #[must_use]
-    pub fn new(config: &ModelConfig, params: &ParamSet, device: &Device, tracked: bool) -> Self {
-        let tensors = Tensors {
-            params,
-            device,
-            tracked,
-        };
-        Self {
+    ///
+    /// # Errors
+    /// `params` are of another architecture than `config`.
+    pub fn new(config: &ModelConfig, params: &ParamSet, device: &Device, tracked: bool) -> Result<Self> {
+        let leaves = Leaves::new(params, device, tracked);
+        let names = Names::usual(config);
+        let matrix = |name: String| leaves.matrix(&format!("{name}.weight"));
+        Ok(Self {
             config: config.clone(),
-            embedding: tensors.matrix(0),
+            embedding: matrix(names.embedding())?,
+            positions: names.positions().map(|(name, _)| matrix(name)).transpose()?,
+            head: matrix(names.head())?,
             layers: (0..config.layers)
-                .map(|layer| PlainLayer::new(config, layer, &tensors))
-                .collect(),
-            final_norm: tensors.vector(params.len() - 1),
+                .map(|layer| PlainLayer::new(config, &names, layer, &leaves))
+                .collect::<Result<_>>()?,
+            final_norm: PlainNorm::new(&leaves, config, &names.final_norm())?,
             device: device.clone(),
-        }
+            leaves,
+        })
     }
 
     /// Stream entering layer 0 for `ids` `[batch * seq]`: `[batch, seq, d_model]`.
-    #[must_use]
-    pub fn embed(&self, ids: &[u32], batch: usize) -> Tensor<3> {
+    ///
+    /// # Errors
+    /// The prompts are longer than the learned positions.
+    pub fn embed(&self, ids: &[u32], batch: usize) -> Result<Tensor<3>> {
         let seq = ids.len() / batch;
         let ids: Vec<i32> = ids.iter().map(|&id| id.cast_signed()).collect();
         let index = Tensor::<1, Int>::from_data(TensorData::new(ids, [batch * seq]), &self.device);
-        let rows = self.embedding.clone().select(0, index);
-        (rows * self.config.embedding_scale()).reshape([batch, seq, self.config.hidden_size])
+        let rows = self.embedding.clone().select(0, index) * self.config.embedding_scale();
+        let x = rows.reshape([batch, seq, self.config.hidden_size]);
+        match &self.positions {
+            None => Ok(x),
+            Some(positions) if seq > positions.dims()[0] => Err(ModelError::Run(format!(
+                "prompts of {seq} tokens; the model has {} positions",
+                positions.dims()[0]
+            ))),
+            Some(positions) => Ok(x + positions.clone().slice_dim(0, 0..seq).unsqueeze()),
+        }
     }
 
     /// Runs one layer on `[batch, seq, d_model]`, positions from 0.
@@ -67,14 +85,14 @@ impl PlainModel {
     /// The last norm's output, `[rows, d_model]` in and out.
     #[must_use]
     pub fn final_norm(&self, x: Tensor<2>) -> Tensor<2> {
-        layer::rms_norm(x, &self.final_norm, self.config.rms_eps)
+        self.final_norm.apply(x)
     }
 
     /// Logits over the whole vocabulary of stream rows `[rows, d_model]`: `[rows, vocab]`.
     #[must_use]
     pub fn logits(&self, x: Tensor<2>) -> Tensor<2> {
         let normed = self.final_norm(x);
-        let logits = normed.matmul(self.embedding.clone().transpose());
+        let logits = normed.matmul(self.head.clone().transpose());
         match self.config.final_softcap {
             Some(cap) => activation::tanh(logits / cap) * cap,
             None => logits,
@@ -82,12 +100,7 @@ impl PlainModel {
     }
 
     /// Every parameter tensor in the order of the [`ParamSet`].
-    pub(crate) fn parameters(&self) -> Vec<params::AnyTensor> {
-        let mut all = vec![params::AnyTensor::Matrix(self.embedding.clone())];
-        for layer in &self.layers {
-            layer.collect(&mut all);
-        }
-        all.push(params::AnyTensor::Vector(self.final_norm.clone()));
-        all
+    pub(crate) fn parameters(&self) -> &[params::AnyTensor] {
+        self.leaves.all()
     }
 }

@@ -10,7 +10,7 @@ use checkpoint::write::TensorData as FileTensor;
 
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
-use crate::weights::tensor_shapes;
+use crate::layout::{Names, tensor_shapes};
 
 /// All parameters of a model on the host, in the order and layout of its checkpoint.
 #[derive(Clone, Debug)]
@@ -35,7 +35,9 @@ impl ParamSet {
     /// A tensor is missing or has another shape than `config` says.
     pub fn read(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Self> {
         let mut set = Self::zeros(config);
-        for ((name, shape), values) in set.names.iter().zip(&set.shapes).zip(&mut set.values) {
+        // The checkpoint may use another prefix; the set keeps the usual names, in the same order.
+        let stored = Names::of(config, checkpoint).shapes();
+        for ((name, shape), values) in stored.iter().zip(&mut set.values) {
             let view = checkpoint.get(name)?;
             view.expect_shape(shape)?;
             *values = view.to_f32()?;
@@ -101,24 +103,56 @@ impl AnyTensor {
     }
 }
 
-/// Makes device tensors of host parameters.
-pub(crate) struct Tensors<'a> {
-    pub(crate) params: &'a ParamSet,
-    pub(crate) device: &'a Device,
-    pub(crate) tracked: bool,
+/// Every parameter as a tensor of one device, under its checkpoint name.
+///
+/// A burn tensor is a counted reference, so that layers share the leaves without copies and a fused tensor is one leaf.
+pub(crate) struct Leaves {
+    index: BTreeMap<String, usize>,
+    tensors: Vec<AnyTensor>,
 }
 
-impl Tensors<'_> {
-    pub(crate) fn matrix(&self, index: usize) -> Tensor<2> {
-        let shape = &self.params.shapes[index];
-        let data = TensorData::new(self.params.values[index].clone(), [shape[0], shape[1]]);
-        let tensor = Tensor::from_data(data, self.device);
-        if self.tracked { tensor.require_grad() } else { tensor }
+impl Leaves {
+    /// With `tracked`, tensors are leaves whose gradients can be asked for.
+    pub(crate) fn new(params: &ParamSet, device: &Device, tracked: bool) -> Self {
+        let tensors = params.shapes.iter().zip(&params.values).map(|(shape, values)| {
+            if let [rows, columns] = shape[..] {
+                let tensor = Tensor::<2>::from_data(TensorData::new(values.clone(), [rows, columns]), device);
+                AnyTensor::Matrix(if tracked { tensor.require_grad() } else { tensor })
+            } else {
+                let tensor = Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device);
+                AnyTensor::Vector(if tracked { tensor.require_grad() } else { tensor })
+            }
+        });
+        Self {
+            tensors: tensors.collect(),
+            index: params.names.iter().cloned().zip(0..).collect(),
+        }
     }
 
-    pub(crate) fn vector(&self, index: usize) -> Tensor<1> {
-        let data = TensorData::new(self.params.values[index].clone(), [self.params.shapes[index][0]]);
-        let tensor = Tensor::from_data(data, self.device);
-        if self.tracked { tensor.require_grad() } else { tensor }
+    /// In the order of the [`ParamSet`].
+    pub(crate) fn all(&self) -> &[AnyTensor] {
+        &self.tensors
+    }
+
+    fn get(&self, name: &str) -> Option<&AnyTensor> {
+        self.tensors.get(*self.index.get(name)?)
+    }
+
+    pub(crate) fn matrix(&self, name: &str) -> Result<Tensor<2>> {
+        match self.get(name) {
+            Some(AnyTensor::Matrix(tensor)) => Ok(tensor.clone()),
+            _ => Err(ModelError::Run(format!(
+                "there is no matrix `{name}` among the parameters"
+            ))),
+        }
+    }
+
+    pub(crate) fn vector(&self, name: &str) -> Result<Tensor<1>> {
+        match self.get(name) {
+            Some(AnyTensor::Vector(tensor)) => Ok(tensor.clone()),
+            _ => Err(ModelError::Run(format!(
+                "there is no vector `{name}` among the parameters"
+            ))),
+        }
     }
 }

@@ -68,8 +68,15 @@ pub struct LmTrainer {
 
 impl LmTrainer {
     /// Draws initial parameters: matrices from a normal distribution, norms at zero (`1 + w`).
-    #[must_use]
-    pub fn new(config: &ModelConfig, settings: &LmSettings, rng: &mut impl Rng) -> Self {
+    ///
+    /// # Errors
+    /// The unembedding is not the embedding: the trainer's head gradient is written for tied models.
+    pub fn new(config: &ModelConfig, settings: &LmSettings, rng: &mut impl Rng) -> Result<Self> {
+        if !config.tied {
+            return Err(ModelError::Training(
+                "only models whose unembedding is their embedding can be trained".to_owned(),
+            ));
+        }
         let mut params = ParamSet::zeros(config);
         for (i, values) in params.values.iter_mut().enumerate() {
             let post_norm =
@@ -93,7 +100,7 @@ impl LmTrainer {
                 (_, 2) => settings.decay,
                 _ => 0.0,
             });
-        Self {
+        Ok(Self {
             optimiser: AdamW::new(&sizes, 0.9, settings.beta2),
             decay: decay.collect(),
             config: config.clone(),
@@ -101,7 +108,7 @@ impl LmTrainer {
             params,
             device: Device::flex().autodiff(),
             step: 0,
-        }
+        })
     }
 
     /// The parameters as they are now.
@@ -117,8 +124,8 @@ impl LmTrainer {
     pub fn step(&mut self, documents: &[Document]) -> Result<StepReport> {
         let batch = Batch::new(documents)?;
         let d = self.config.hidden_size;
-        let model = PlainModel::new(&self.config, &self.params, &self.device, true);
-        let mut x = model.embed(&batch.inputs, documents.len());
+        let model = PlainModel::new(&self.config, &self.params, &self.device, true)?;
+        let mut x = model.embed(&batch.inputs, documents.len())?;
         for layer in 0..self.config.layers {
             x = model.layer(layer, x);
         }
