@@ -5,6 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::WeightFormat;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +44,30 @@ pub enum CheckpointError {
     Header {
         /// The file.
         file: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// The way out.
+        hint: String,
+    },
+    /// An archive or array file contradicts itself, or is of a kind that is not read.
+    #[error("`{file}` cannot be read as a {format} file: {reason}\nhint: {hint}")]
+    Format {
+        /// The file.
+        file: PathBuf,
+        /// The format that its first bytes announce.
+        format: WeightFormat,
+        /// What is wrong.
+        reason: String,
+        /// The way out.
+        hint: String,
+    },
+    /// One tensor or archive member is damaged or malformed.
+    #[error("`{tensor}` in `{file}` cannot be read: {reason}\nhint: {hint}")]
+    Tensor {
+        /// The file.
+        file: PathBuf,
+        /// The tensor or archive member.
+        tensor: String,
         /// What is wrong.
         reason: String,
         /// The way out.
@@ -131,6 +157,8 @@ impl CheckpointError {
             Self::Missing { path, .. } | Self::Io { path, .. } => path,
             Self::Truncated { file, .. }
             | Self::Header { file, .. }
+            | Self::Format { file, .. }
+            | Self::Tensor { file, .. }
             | Self::MissingTensor { file, .. }
             | Self::Shape { file, .. }
             | Self::Dtype { file, .. }

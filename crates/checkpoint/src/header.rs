@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::CheckpointError;
-use crate::layout::{self, Entry, Problem, RawEntry};
+use crate::entry::Entry;
+use crate::layout::{self, Problem, RawEntry};
 
 /// Longest header that the reference implementation accepts, bytes.
 const MAX_HEADER: usize = 100_000_000;
@@ -109,11 +110,6 @@ fn hint(bytes: &[u8]) -> String {
             &b"version https://git-lfs"[..],
             "this is a Git LFS pointer; run `git lfs pull` in its repository",
         ),
-        (
-            b"PK\x03\x04",
-            "this is a zip archive (`.npz` or PyTorch `.pt`); convert it to safetensors",
-        ),
-        (b"\x80", "this looks like a Python pickle; convert it to safetensors"),
         (
             b"<",
             "this looks like a web page; the download needs a login or another address",

@@ -1,21 +1,11 @@
 //! Where the tensors lie: they tile the data section in offset order, without gap, overlap or rest.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use serde::Deserialize;
 
 use crate::Dtype;
-
-/// One tensor's place in a file.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    /// The type, or its name in the file if it is one that we do not read.
-    pub(crate) dtype: Result<Dtype, String>,
-    pub(crate) shape: Vec<usize>,
-    /// Byte range from the start of the file.
-    pub(crate) range: Range<usize>,
-}
+use crate::entry::Entry;
 
 /// A tensor as the header describes it; anything may be wrong with it.
 #[derive(Deserialize)]
@@ -91,14 +81,7 @@ pub(crate) fn place(
                 },
             )| {
                 let dtype = Dtype::parse(&dtype).ok_or(dtype);
-                (
-                    name,
-                    Entry {
-                        dtype,
-                        shape,
-                        range: shift(data_offsets),
-                    },
-                )
+                (name, Entry::mapped(dtype, shape, shift(data_offsets)))
             },
         )
         .collect())

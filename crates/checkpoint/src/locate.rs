@@ -114,7 +114,7 @@ fn hint(folder: &Path) -> Result<String, CheckpointError> {
     Ok(if let Some(name) = ends_with(&["safetensors"]) {
         format!("the folder holds `{name}`; name the file itself")
     } else if let Some(name) = ends_with(&["bin", "pt", "pth", "npz"]) {
-        format!("the folder holds `{name}`; convert it to safetensors")
+        format!("the folder holds `{name}`; name the file itself")
     } else if names.is_empty() {
         "the folder is empty".to_owned()
     } else {

@@ -4,36 +4,43 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+use serde_json::Value;
 
-use crate::header::{self, Header};
-use crate::layout::Entry;
+use crate::contents::{self, Contents};
+use crate::entry::Entry;
+use crate::fault::Fault;
 use crate::locate::{Located, locate};
-use crate::{CheckpointError, TensorView};
+use crate::{CheckpointError, TensorView, WeightFormat};
 
-/// A memory-mapped file with a checked header.
+/// A memory-mapped file that has been parsed.
 #[derive(Debug)]
 struct WeightFile {
     path: PathBuf,
     map: Mmap,
-    header: Header,
+    contents: Contents,
 }
 
 impl WeightFile {
-    fn open(path: PathBuf) -> Result<Self, CheckpointError> {
+    fn open(
+        path: PathBuf,
+        parse: impl FnOnce(&Path, &[u8]) -> Result<Contents, CheckpointError>,
+    ) -> Result<Self, CheckpointError> {
         let file = fs_err::File::open(&path).map_err(CheckpointError::io("open", &path))?;
         #[expect(unsafe_code, reason = "memory mapping is the point; see the safety comment")]
         // SAFETY: the map is read-only and private to this value. As with every mapped file, another process that truncates it
         // while it is open ends this process with SIGBUS; one that overwrites it changes the numbers that are read.
         // Our own writers replace files by renaming, which leaves an open map untouched.
         let map = unsafe { Mmap::map(file.file()) }.map_err(CheckpointError::io("map", &path))?;
-        let header = header::parse(&path, &map)?;
-        Ok(Self { path, map, header })
+        let contents = parse(&path, &map)?;
+        Ok(Self { path, map, contents })
     }
 }
 
-/// Named tensors in one or several memory-mapped safetensors files.
+/// Named tensors in one memory-mapped file of any [`WeightFormat`], or in several safetensors files.
 ///
-/// Opening reads the headers only. Tensor bytes are read when a [`TensorView`] is converted.
+/// Opening reads the headers only. Tensor bytes are read when a [`TensorView`] is converted. Tensors that do not lie in the file row
+/// by row (transposed views, column-major arrays, deflated members) are copied into that order when [`Checkpoint::get`] first asks for
+/// them, and the copy is kept as long as the checkpoint.
 #[derive(Debug)]
 pub struct Checkpoint {
     root: PathBuf,
@@ -41,26 +48,32 @@ pub struct Checkpoint {
     /// Tensor name to the index of its file.
     names: BTreeMap<String, usize>,
     metadata: BTreeMap<String, String>,
+    values: BTreeMap<String, Value>,
 }
 
 impl Checkpoint {
-    /// Opens `path`: a safetensors file, or a folder with `model.safetensors` or with shards and `model.safetensors.index.json`.
+    /// Opens `path`: a weight file, or a folder with `model.safetensors` or with shards and `model.safetensors.index.json`.
+    ///
+    /// The format of a file is told by its first bytes, whatever it is called. The tensor of a `.npy` file, and a lone tensor or value
+    /// of a torch file, are named after the file without its extension.
     ///
     /// # Errors
-    /// [`CheckpointError::Missing`] if there are no weights or a shard is absent, [`CheckpointError::Truncated`] or
-    /// [`CheckpointError::Header`] for a damaged or foreign file, [`CheckpointError::MissingTensor`] if a shard lacks a tensor that
+    /// [`CheckpointError::Missing`] if there are no weights or a shard is absent, [`CheckpointError::Truncated`],
+    /// [`CheckpointError::Header`], [`CheckpointError::Format`] or [`CheckpointError::Tensor`] for a damaged or foreign file, [`CheckpointError::MissingTensor`] if a shard lacks a tensor that
     /// the index places in it, [`CheckpointError::Json`] for a bad index, [`CheckpointError::Io`] otherwise.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let mut values = BTreeMap::new();
         let (files, names) = match locate(path)? {
             Located::Single(file) => {
-                let file = WeightFile::open(file)?;
-                let names = file.header.tensors.keys().map(|name| (name.clone(), 0)).collect();
+                let mut file = WeightFile::open(file, contents::parse)?;
+                values = std::mem::take(&mut file.contents.values);
+                let names = file.contents.tensors.keys().map(|name| (name.clone(), 0)).collect();
                 (vec![file], names)
             }
             Located::Sharded { index, shards } => open_shards(&index, shards)?,
         };
         let mut metadata = BTreeMap::new();
-        for (key, value) in files.iter().flat_map(|file| &file.header.metadata) {
+        for (key, value) in files.iter().flat_map(|file| &file.contents.metadata) {
             metadata.entry(key.clone()).or_insert_with(|| value.clone());
         }
         Ok(Self {
@@ -68,6 +81,7 @@ impl Checkpoint {
             files,
             names,
             metadata,
+            values,
         })
     }
 
@@ -94,6 +108,25 @@ impl Checkpoint {
         &self.metadata
     }
 
+    /// The format of the file, or of all shards.
+    #[must_use]
+    pub fn format(&self) -> WeightFormat {
+        self.files
+            .first()
+            .map_or(WeightFormat::Safetensors, |file| file.contents.format)
+    }
+
+    /// What a torch file holds beside tensors, under dotted names; empty for other formats.
+    ///
+    /// Numbers, text and arrays of them are those of JSON. Integers beyond 64 bits are decimal text, `nan` and infinities are the
+    /// text `NaN`, `Infinity` and `-Infinity`, a type is `torch.float32`, an empty dictionary is `{}`. An object or a class is
+    /// `{"__class__": "module.Name"}`: nothing of it is run. Its constructor's arguments follow as `name.__args__.0` and so on, its
+    /// attributes as `name.attribute`.
+    #[must_use]
+    pub const fn values(&self) -> &BTreeMap<String, Value> {
+        &self.values
+    }
+
     /// The weight files, in name order.
     #[must_use]
     pub fn files(&self) -> impl ExactSizeIterator<Item = &Path> {
@@ -106,18 +139,19 @@ impl Checkpoint {
         self.names
             .iter()
             .filter_map(|(name, &file)| self.entry(name, file))
-            .map(|entry| entry.range.len() as u64)
+            .map(|entry| entry.length() as u64)
             .sum()
     }
 
     fn entry(&self, name: &str, file: usize) -> Option<&Entry> {
-        self.files.get(file)?.header.tensors.get(name)
+        self.files.get(file)?.contents.tensors.get(name)
     }
 
     /// The tensor `name`, borrowed from its file.
     ///
     /// # Errors
-    /// [`CheckpointError::MissingTensor`] if there is none, [`CheckpointError::Dtype`] if it has a type that is not in [`crate::Dtype`].
+    /// [`CheckpointError::MissingTensor`] if there is none, [`CheckpointError::Dtype`] if it has a type that is not in [`crate::Dtype`],
+    /// [`CheckpointError::Tensor`] if its deflated bytes are damaged.
     pub fn get(&self, name: &str) -> Result<TensorView<'_>, CheckpointError> {
         let found = self
             .names
@@ -133,7 +167,9 @@ impl Checkpoint {
             expected: "a type that this program reads".to_owned(),
             found,
         })?;
-        let bytes = &file.map[entry.range.clone()];
+        let bytes = entry
+            .bytes(&file.map)
+            .map_err(|reason| Fault::tensor(name, reason).into_error(&file.path, file.contents.format))?;
         Ok(TensorView {
             file: &file.path,
             name,
@@ -151,12 +187,15 @@ fn open_shards(
     let mut order: Vec<PathBuf> = shards.values().cloned().collect();
     order.sort();
     order.dedup();
-    let files = order.into_iter().map(WeightFile::open).collect::<Result<Vec<_>, _>>()?;
+    let files = order
+        .into_iter()
+        .map(|path| WeightFile::open(path, contents::safetensors))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut names = BTreeMap::new();
     for (tensor, shard) in shards {
         let holder = files
             .iter()
-            .position(|file| file.path == shard && file.header.tensors.contains_key(&tensor));
+            .position(|file| file.path == shard && file.contents.tensors.contains_key(&tensor));
         let Some(holder) = holder else {
             return Err(CheckpointError::MissingTensor {
                 file: shard,

@@ -112,6 +112,19 @@ impl TensorView<'_> {
         convert::extend_f32(out, self.dtype, bytes.unwrap_or_default()).ok_or_else(|| self.wrong_dtype(FLOATS))
     }
 
+    /// Appends consecutive elements in row-major order to `out` as `f32`, whatever the shape.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Shape`] if the range is outside, [`CheckpointError::Dtype`] if the tensor holds integers or booleans.
+    pub fn extend_f32(&self, elements: std::ops::Range<usize>, out: &mut Vec<f32>) -> Result<(), CheckpointError> {
+        let size = self.dtype.size();
+        if elements.start > elements.end || elements.end > self.elements() {
+            return Err(self.wrong_shape(format!("a tensor with elements {elements:?}")));
+        }
+        let bytes = &self.bytes[elements.start * size..elements.end * size];
+        convert::extend_f32(out, self.dtype, bytes).ok_or_else(|| self.wrong_dtype(FLOATS))
+    }
+
     /// The elements where they lie, if they are stored as aligned `f32` on a little-endian machine: nothing is copied.
     #[must_use]
     pub fn as_f32(&self) -> Option<&[f32]> {

@@ -124,17 +124,31 @@ fn check(tensor: &TensorData<'_>, new_name: bool) -> Result<(), String> {
 }
 
 fn header(order: &[&TensorData<'_>], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let named = order.iter().map(|tensor| {
+        (
+            tensor.name.as_str(),
+            tensor.dtype,
+            tensor.shape.as_slice(),
+            tensor.bytes.len(),
+        )
+    });
+    file_header(named, metadata)
+}
+
+/// The header of a file with these tensors (name, type, shape, bytes) in this order.
+pub(crate) fn file_header<'t>(
+    tensors: impl Iterator<Item = (&'t str, Dtype, &'t [usize], usize)>,
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
     let mut map = serde_json::Map::new();
     if !metadata.is_empty() {
         map.insert(METADATA_KEY.to_owned(), serde_json::json!(metadata));
     }
     let mut offset = 0;
-    for tensor in order {
-        let end = offset + tensor.bytes.len();
-        let entry = serde_json::json!({
-            "dtype": tensor.dtype.name(), "shape": tensor.shape, "data_offsets": [offset, end],
-        });
-        map.insert(tensor.name.clone(), entry);
+    for (name, dtype, shape, bytes) in tensors {
+        let end = offset + bytes;
+        let entry = serde_json::json!({"dtype": dtype.name(), "shape": shape, "data_offsets": [offset, end]});
+        map.insert(name.to_owned(), entry);
         offset = end;
     }
     let mut bytes = serde_json::Value::Object(map).to_string().into_bytes();
@@ -169,7 +183,7 @@ fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
 }
 
 /// Temporary files get the permissions that a plain new file would have, not the private ones of a secret.
-fn builder() -> tempfile::Builder<'static, 'static> {
+pub(crate) fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".partial-");
     #[cfg(unix)]

@@ -118,7 +118,7 @@ fn nothing_to_read() {
         &["model.safetensors.index.json", "the folder is empty"],
     );
     fs_err::write(folder.path().join("pytorch_model.bin"), "x").expect("write");
-    says(&open(folder.path()), &["`pytorch_model.bin`", "convert"]);
+    says(&open(folder.path()), &["`pytorch_model.bin`", "name the file itself"]);
     write(&folder.path().join("sae_weights.safetensors"), &[]);
     says(
         &open(folder.path()),
