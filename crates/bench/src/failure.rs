@@ -86,6 +86,13 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
                 _ => UNEXPECTED,
             };
         }
+        if cause.is::<checkpoint::hub::HubError>() {
+            return INPUT;
+        }
+        #[cfg(feature = "download")]
+        if cause.is::<checkpoint::hub::DownloadError>() {
+            return INPUT;
+        }
         if cause.is::<checkpoint::CheckpointError>() || cause.is::<sae::SaeError>() || cause.is::<store::StoreError>() {
             return INPUT;
         }

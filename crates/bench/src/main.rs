@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod doctor;
+mod dump;
 mod embedded;
 mod explain;
 mod failure;
 mod inspect;
+mod locate;
 mod ls;
 mod progress;
 mod run;
@@ -37,6 +39,8 @@ Examples:
   bench run --format md > table.md
   bench ls saes                          what is shipped; also models, tasks, arms, runs
   bench inspect DIR                      what a checkpoint is
+  bench activations --ids F --out G      hook points and logits of prompts
+  bench encode --sae S --acts F --out G  latents and reconstruction of activations
   bench explain --absorbed               words whose letter an SAE's main latent misses
   bench explain cat                      one word, latent by latent
   bench doctor                           whether this program can work here
@@ -57,6 +61,10 @@ enum Command {
     Ls(ls::LsArgs),
     /// Show what a model or autoencoder checkpoint is.
     Inspect(inspect::InspectArgs),
+    /// Dump hook points and logits of prompts.
+    Activations(dump::ActivationsArgs),
+    /// Encode activations with an autoencoder, and decode them again.
+    Encode(dump::EncodeArgs),
     /// Show how a word's letter stands in SAEs, or find words whose letter is absorbed.
     Explain(Box<explain::ExplainArgs>),
     /// Check that this program can work here.
@@ -98,6 +106,8 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => start(&args),
         Some(Command::Ls(args)) => ls::ls(&args),
         Some(Command::Inspect(args)) => inspect::inspect(&args),
+        Some(Command::Activations(args)) => dump::activations::activations(&args),
+        Some(Command::Encode(args)) => dump::encode::encode(&args),
         Some(Command::Explain(args)) => explain::explain(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Train {

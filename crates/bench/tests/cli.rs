@@ -89,16 +89,12 @@ fn usage_errors() {
 
 #[test]
 fn missing_and_foreign_inputs() {
-    refused(
-        &["run", "--model", "no/such/folder"],
-        3,
-        &["no/such/folder", "config.json"],
-    );
-    let wide = root().join("crates/sae/tests/golden/saelens_standard");
+    refused(&["run", "--model", "no/such/folder"], 3, &["no/such/folder", "--model"]);
+    let wide = root().join("crates/sae/tests/golden/open/saelens_standard");
     refused(
         &["run", "--sae", wide.to_str().unwrap()],
         3,
-        &["cfg.json", "d_in", "64", "128"],
+        &["saelens_standard", "d_in", "64", "128"],
     );
     refused(&["run", "--sae", "no/such/sae"], 3, &["no/such/sae"]);
 }
@@ -273,7 +269,7 @@ fn a_killed_run_is_finished_by_the_next_call() {
 #[test]
 fn another_checkpoint_folder_runs_by_the_same_path() {
     let out = tempfile::tempdir().unwrap();
-    let sae = root().join("crates/sae/tests/golden/saelens_jumprelu");
+    let sae = root().join("crates/sae/tests/golden/open/saelens_jumprelu");
     let (model, folder) = (golden(), out.path().to_str().unwrap().to_owned());
     let args = [
         "run",

@@ -30,6 +30,10 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
+    fn new(pieces: Vec<Piece>, input: usize, bias: bool) -> Self {
+        Self { pieces, input, bias }
+    }
+
     /// Outputs.
     pub(crate) fn width(&self) -> usize {
         self.pieces
@@ -158,10 +162,6 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn projection(&self, pieces: Vec<Piece>, input: usize, bias: bool) -> Projection {
-        Projection { pieces, input, bias }
-    }
-
     pub(crate) fn queries(&self, layer: usize) -> Projection {
         let config = self.config;
         let piece = match config.layout {
@@ -169,7 +169,7 @@ impl<'a> Names<'a> {
             Layout::NeoX => self.third(layer, "attention.query_key_value", 0),
             Layout::Gpt2 => self.third(layer, "attn.c_attn", 0),
         };
-        self.projection(vec![piece], config.hidden_size, config.biases.qkv)
+        Projection::new(vec![piece], config.hidden_size, config.biases.qkv)
     }
 
     /// Keys beside values.
@@ -186,7 +186,7 @@ impl<'a> Names<'a> {
                 .to_vec(),
             Layout::Gpt2 => [1, 2].map(|which| self.third(layer, "attn.c_attn", which)).to_vec(),
         };
-        self.projection(pieces, config.hidden_size, config.biases.qkv)
+        Projection::new(pieces, config.hidden_size, config.biases.qkv)
     }
 
     pub(crate) fn output(&self, layer: usize) -> Projection {
@@ -197,7 +197,7 @@ impl<'a> Names<'a> {
             Layout::Gpt2 => "attn.c_proj",
         };
         let piece = self.whole(layer, part, config.hidden_size);
-        self.projection(vec![piece], config.heads * config.head_dim, config.biases.o)
+        Projection::new(vec![piece], config.heads * config.head_dim, config.biases.o)
     }
 
     /// Gate beside up, or up alone.
@@ -213,7 +213,7 @@ impl<'a> Names<'a> {
             .iter()
             .map(|part| self.whole(layer, part, config.intermediate_size))
             .collect();
-        self.projection(pieces, config.hidden_size, config.biases.mlp)
+        Projection::new(pieces, config.hidden_size, config.biases.mlp)
     }
 
     pub(crate) fn down(&self, layer: usize) -> Projection {
@@ -224,7 +224,7 @@ impl<'a> Names<'a> {
             Layout::Gpt2 => "mlp.c_proj",
         };
         let piece = self.whole(layer, part, config.hidden_size);
-        self.projection(vec![piece], config.intermediate_size, config.biases.mlp)
+        Projection::new(vec![piece], config.intermediate_size, config.biases.mlp)
     }
 
     /// A block's norm and its width, where the family has it.

@@ -9,9 +9,12 @@
 //! Invariants: no code is generic over a tensor backend; foreign bytes never panic; nothing here
 //! prints or draws random numbers without a named seed.
 
+mod bos;
 mod config;
 mod device;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
 mod layout;
 mod linear;
@@ -22,6 +25,7 @@ pub mod train;
 mod transformer;
 mod weights;
 
+pub use bos::{BosChoice, BosPolicy, choose_bos};
 pub use config::{Biases, FieldUse, Layout, ModelConfig, Norm, Positions, Rope, Scaling, Verdict, Window};
 pub use device::device;
 pub use error::{ModelError, Result};

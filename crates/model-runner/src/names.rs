@@ -61,6 +61,15 @@ impl Point {
         Self::ALL.into_iter().map(|(point, ..)| point)
     }
 
+    /// The name after `blocks.N.`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(p, ..)| *p == self)
+            .map_or("", |(_, long, _)| long)
+    }
+
     /// Numbers per position.
     #[must_use]
     pub fn width(self, config: &ModelConfig) -> usize {

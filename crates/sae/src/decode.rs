@@ -1,6 +1,11 @@
 //! From sparse latents back to activations: a sum over active latents only.
+//!
+//! Three cases, so that nothing is left out without a word: [`Sae::decode`] needs latents only and refuses autoencoders with a
+//! skip connection, whose output depends on the input too; [`Sae::decode_with_input`] and [`Sae::reconstruct`] serve all. An error
+//! term compares with the input ([`Sae::error_term`], which refuses transcoders) or with what the caller names
+//! ([`Sae::error_against`]).
 
-use kernels::math;
+use kernels::{Layout, Threads, gemm_f32, math};
 use rayon::prelude::*;
 
 use crate::{Normalization, Sae, SparseLatents};
@@ -11,20 +16,76 @@ const ROWS: usize = 64;
 impl Sae {
     /// Reconstruction: `z W_dec + b_dec`, with the input normalisation taken back. Latents are added in ascending order.
     ///
+    /// For a transcoder it is the output at the other hook, and the normalisation, which is of the input, stays.
+    ///
     /// # Shapes
     /// - `latents`: `n` rows over `d_sae` latents
-    /// - returns: `[n, d_in]`
+    /// - returns: `[n, d_out]`
     ///
     /// # Panics
-    /// If the latents are of another width, or this autoencoder normalises its input and the latents do not come from its
-    /// [`Sae::encode`], which records how to go back.
+    /// If this autoencoder has a skip connection, whose output needs the input: see [`Sae::decode_with_input`]. If the latents are
+    /// of another width, or this autoencoder normalises its input and the latents do not come from its [`Sae::encode`], which
+    /// records how to go back.
     #[must_use]
     pub fn decode(&self, latents: &SparseLatents) -> Vec<f32> {
-        let d_in = self.config.d_in;
+        assert!(
+            !self.config.output.skip,
+            "an autoencoder with a skip connection needs its input to decode: use `reconstruct` or `decode_with_input`"
+        );
+        self.decode_latents(latents)
+    }
+
+    /// [`Sae::decode`], and for an autoencoder with a skip connection `x W_skip^T` added.
+    ///
+    /// # Shapes
+    /// - `latents`: `n` rows over `d_sae` latents
+    /// - `x`: `[n, d_in]`, the rows that the latents come from
+    /// - returns: `[n, d_out]`
+    ///
+    /// # Panics
+    /// If `x` and `latents` have different rows, and those of [`Sae::decode`] but the first.
+    #[must_use]
+    pub fn decode_with_input(&self, latents: &SparseLatents, x: &[f32]) -> Vec<f32> {
+        assert_eq!(self.rows_of(x), latents.rows(), "latents of other rows");
+        let mut out = self.decode_latents(latents);
+        if self.config.output.skip {
+            let (d_in, d_out) = (self.config.d_in, self.d_out());
+            out.par_chunks_mut(ROWS * d_out)
+                .zip(x.par_chunks(ROWS * d_in))
+                .for_each(|(out, x)| {
+                    gemm_f32(
+                        (x.len() / d_in, d_in, d_out),
+                        (x, Layout::rows(d_in)),
+                        (&self.weights.w_skip, Layout::transposed(d_in)),
+                        (out, Layout::rows(d_out)),
+                        true,
+                        1.0,
+                        Threads::One,
+                    );
+                });
+        }
+        out
+    }
+
+    /// What the autoencoder makes of `x`: [`Sae::encode`], then [`Sae::decode_with_input`].
+    ///
+    /// # Shapes
+    /// - `x`: `[n, d_in]`
+    /// - returns: `[n, d_out]`
+    ///
+    /// # Panics
+    /// If `x` is not whole rows.
+    #[must_use]
+    pub fn reconstruct(&self, x: &[f32]) -> Vec<f32> {
+        self.decode_with_input(&self.encode(x), x)
+    }
+
+    fn decode_latents(&self, latents: &SparseLatents) -> Vec<f32> {
+        let d_out = self.d_out();
         assert_eq!(latents.width(), self.config.d_sae, "latents of another autoencoder");
-        let mut out = vec![0.0; latents.rows() * d_in];
-        out.par_chunks_mut(ROWS * d_in).enumerate().for_each(|(chunk, out)| {
-            for (at, out) in out.chunks_exact_mut(d_in).enumerate() {
+        let mut out = vec![0.0; latents.rows() * d_out];
+        out.par_chunks_mut(ROWS * d_out).enumerate().for_each(|(chunk, out)| {
+            for (at, out) in out.chunks_exact_mut(d_out).enumerate() {
                 self.decode_row(latents, chunk * ROWS + at, out);
             }
         });
@@ -46,7 +107,8 @@ impl Sae {
                 }
             }
         });
-        if self.config.normalize_activations != Normalization::None {
+        // A transcoder's output is at another hook, which the input's norm says nothing about.
+        if self.config.normalize_activations != Normalization::None && !self.config.output.transcoder {
             let norm = latents
                 .row_norm(row)
                 .expect("latents of an autoencoder that normalises come from its `encode`");
@@ -56,7 +118,7 @@ impl Sae {
         }
     }
 
-    /// What the reconstruction leaves out: `x - decode(latents)`.
+    /// What the reconstruction leaves out: `x` less [`Sae::decode_with_input`].
     ///
     /// # Shapes
     /// - `x`: `[n, d_in]`
@@ -64,13 +126,33 @@ impl Sae {
     /// - returns: `[n, d_in]`
     ///
     /// # Panics
-    /// If `x` and `latents` have different rows, and those of [`Sae::decode`].
+    /// If this is a transcoder, whose output is to be compared with activations at another hook: see [`Sae::error_against`]. If `x`
+    /// and `latents` have different rows, and those of [`Sae::decode_with_input`].
     #[must_use]
     pub fn error_term(&self, x: &[f32], latents: &SparseLatents) -> Vec<f32> {
-        assert_eq!(self.rows_of(x), latents.rows(), "latents of other rows");
-        let mut out = self.decode(latents);
-        for (out, x) in out.iter_mut().zip(x) {
-            *out = x - *out;
+        assert!(
+            !self.config.output.transcoder,
+            "a transcoder's output is not its input: use `error_against` with the activations at its output hook"
+        );
+        self.error_against(x, x, latents)
+    }
+
+    /// What the output leaves out of `target`: `target` less [`Sae::decode_with_input`].
+    ///
+    /// # Shapes
+    /// - `target`: `[n, d_out]`: for a transcoder the activations at its output hook, else `x`
+    /// - `x`: `[n, d_in]`
+    /// - `latents`: `n` rows over `d_sae` latents
+    /// - returns: `[n, d_out]`
+    ///
+    /// # Panics
+    /// If `target`, `x` and `latents` have different rows, and those of [`Sae::decode_with_input`].
+    #[must_use]
+    pub fn error_against(&self, target: &[f32], x: &[f32], latents: &SparseLatents) -> Vec<f32> {
+        let mut out = self.decode_with_input(latents, x);
+        assert_eq!(target.len(), out.len(), "targets of other rows or another width");
+        for (out, target) in out.iter_mut().zip(target) {
+            *out = target - *out;
         }
         out
     }

@@ -49,6 +49,58 @@ pub enum SaeError {
         /// The way out.
         hint: String,
     },
+    /// The files are of no known format, or of several.
+    #[error("cannot tell what autoencoder `{path}` is\nlooked for: {looked_for}\nfound: {found}\nhint: {hint}")]
+    Unrecognised {
+        /// The path that was asked for.
+        path: PathBuf,
+        /// What the formats look like that could be meant.
+        looked_for: String,
+        /// What is there.
+        found: String,
+        /// The way out.
+        hint: String,
+    },
+    /// The files are of a kind that this crate does not compute.
+    #[error("`{path}` is {what}: {reason}\nhint: {hint}")]
+    Unsupported {
+        /// The weight file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+        /// Why it is not computed.
+        reason: String,
+        /// The way out.
+        hint: String,
+    },
+    /// The files leave open what has to be known, and nobody decided it.
+    #[error("`{file}` does not decide `{what}`: {reason}\nhint: {hint}")]
+    Undecided {
+        /// The file.
+        file: PathBuf,
+        /// What is not decided.
+        what: String,
+        /// Why not.
+        reason: String,
+        /// The way out.
+        hint: String,
+    },
+    /// An option of [`crate::OpenOptions`] that has no use for the files.
+    #[error("option `{option}` cannot be followed for an autoencoder of format {format}: {reason}\nhint: leave it out")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// The format of the files.
+        format: crate::Format,
+        /// Why not.
+        reason: String,
+    },
+    /// An autoencoder that the written format cannot express.
+    #[error("cannot write this autoencoder for SAELens 6: {reason}\nhint: keep the files that it was opened from")]
+    Save {
+        /// What is missing there.
+        reason: String,
+    },
     /// Weights or a configuration made in memory do not fit together.
     #[error("`{field}` of the autoencoder is wrong: expected {expected}, found {found}")]
     Invalid {

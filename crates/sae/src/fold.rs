@@ -1,14 +1,17 @@
 //! Rewriting an autoencoder into an equal one.
 //!
 //! Latents that are compared with each other or with a fixed number need a common unit, which unit decoder rows give. With
-//! `n = |W_dec[j]|`: `W_dec[j] /= n`, `W_enc[:, j] *= n`, `b_enc[j] *= n`, `threshold[j] *= n`. Pre-activations and latents
-//! become `n` times as large, a positive factor, so the same latents pass the same thresholds and the reconstruction stays.
-//! Under plain top-k the factors would change which latents win, so it is refused; with rescaling the selection already
-//! compares folded values.
+//! `n = |W_dec[j]|`: `W_dec[j] /= n`, and `W_enc[:, j]`, `b_enc[j]`, `b_gate[j]`, `b_mag[j]` and `threshold[j]` times `n`
+//! (`r_mag`, a logarithm of a ratio, stays). Pre-activations and latents become `n` times as large, a positive factor, so the same
+//! latents pass the same thresholds and the reconstruction stays. Under plain top-k, signed top-k and group maximum the factors
+//! would change which latents win, so it is refused; with rescaling the selection already compares folded values.
+//!
+//! A factor on the input can be folded in two units: [`Sae::fold_input_scale`] gives latents in units of the unscaled activations,
+//! [`Sae::fold_norm_scaling_factor`] leaves the latents as they were, as `SAELens` does.
 
 use kernels::math;
 
-use crate::{Architecture, Sae, SaeConfig, SaeError, Weights};
+use crate::{Architecture, Normalization, Sae, SaeConfig, SaeError, Weights};
 
 /// Norms below this count as this, as in `SAELens`: a decoder row of zeros stays one.
 const SMALLEST_NORM: f32 = 1e-8;
@@ -20,76 +23,155 @@ impl Sae {
     /// - returns: `[d_sae]`
     #[must_use]
     pub fn decoder_norms(&self) -> Vec<f32> {
-        let rows = self.weights.w_dec.chunks_exact(self.config.d_in);
-        math::simd(|| rows.map(|row| math::square_sum(row).sqrt()).collect())
+        row_norms(&self.weights.w_dec, self.d_out())
     }
 
     /// An autoencoder with unit decoder rows and the same reconstructions; its latents are those of `self` times the norm.
     /// For a rescaling top-k the latents stay as they are.
     ///
     /// # Errors
-    /// [`SaeError::Fold`] for top-k without rescaling.
+    /// [`SaeError::Fold`] where latents of a row are compared with each other: top-k and signed top-k without rescaling, and group
+    /// maximum.
     pub fn fold_decoder_norms(&self) -> Result<Self, SaeError> {
-        if let Architecture::TopK {
-            rescale_acts_by_decoder_norm: false,
-            ..
-        } = self.config.architecture
-        {
-            return Err(SaeError::Fold {
-                reason: "top-k compares the latents of a row, and scaling them changes which are kept".to_owned(),
-                hint: "use this autoencoder unfolded, or one with `rescale_acts_by_decoder_norm`".to_owned(),
-            });
-        }
-        let norms: Vec<f32> = self
-            .decoder_norms()
-            .into_iter()
-            .map(|norm| norm.max(SMALLEST_NORM))
-            .collect();
-        let mut weights = self.weights.clone();
-        for (row, norm) in weights.w_dec.chunks_exact_mut(self.config.d_in).zip(&norms) {
-            for weight in row {
-                *weight /= norm;
+        let what = match self.config.architecture {
+            Architecture::TopK {
+                rescale_acts_by_decoder_norm: false,
+                ..
+            } => "top-k compares the latents of a row",
+            Architecture::AbsTopK {
+                rescale_acts_by_decoder_norm: false,
+                ..
+            } => "signed top-k compares the latents of a row",
+            Architecture::GroupMax { .. } => "a group maximum compares the latents of a group",
+            _ => {
+                let mut weights = self.weights.clone();
+                fold_norms(&mut weights, self.d_out());
+                return self.rebuilt(weights);
             }
-        }
-        let per_latent = weights.w_enc.chunks_exact_mut(self.config.d_sae).map(|row| &mut *row);
-        for values in per_latent.chain([weights.b_enc.as_mut_slice(), weights.threshold.as_mut_slice()]) {
-            values.iter_mut().zip(&norms).for_each(|(value, norm)| *value *= norm);
-        }
-        Self::new(self.config.clone(), weights)
+        };
+        Err(SaeError::Fold {
+            reason: format!("{what}, and scaling them changes which are kept"),
+            hint: "use this autoencoder unfolded, or one with `rescale_acts_by_decoder_norm`".to_owned(),
+        })
     }
 
-    /// The autoencoder of unscaled activations, from one that was fitted to activations times `scale`.
+    /// The autoencoder of unscaled activations, from one that was fitted to activations times `scale`, with latents in units of
+    /// the unscaled activations.
     ///
     /// Encoder and decoder are homogeneous: `relu(s x W + b) = s relu(x W + b / s)`, and thresholds and top-k compare values
-    /// that all carry the factor. So biases and thresholds are divided by `scale`, directions and decoder norms stay, and
-    /// latents are in units of the unscaled activations. Not meant for autoencoders that normalise their input.
+    /// that all carry the factor. So biases and thresholds are divided by `scale`, directions and decoder norms stay.
     ///
     /// # Errors
-    /// [`SaeError::Invalid`] if `scale` is not a positive number.
+    /// [`SaeError::Invalid`] if `scale` is not a positive number, [`SaeError::Fold`] for an autoencoder that normalises its input
+    /// or whose output is at another hook.
     pub fn fold_input_scale(&self, scale: f32) -> Result<Self, SaeError> {
-        if !(scale > 0.0 && scale.is_finite()) {
-            return Err(SaeError::Invalid {
-                field: "scale",
-                expected: "a positive number".to_owned(),
-                found: scale.to_string(),
-            });
-        }
-        let divide = |values: &[f32]| values.iter().map(|value| value / scale).collect();
+        check_scale(&self.config, scale)?;
+        let mut weights = self.weights.clone();
         let Weights {
-            w_enc,
             b_enc,
-            w_dec,
             b_dec,
             threshold,
-        } = &self.weights;
-        let weights = Weights {
-            w_enc: w_enc.clone(),
-            b_enc: divide(b_enc),
-            w_dec: w_dec.clone(),
-            b_dec: divide(b_dec),
-            threshold: divide(threshold),
-        };
-        let config: SaeConfig = self.config.clone();
-        Self::new(config, weights)
+            b_gate,
+            b_mag,
+            w_enc: _,
+            w_dec: _,
+            r_mag: _,
+            w_skip: _,
+        } = &mut weights;
+        for values in [b_enc, b_dec, threshold, b_gate, b_mag] {
+            divide(values, scale);
+        }
+        self.rebuilt(weights)
+    }
+
+    /// The autoencoder of unscaled activations, from one that was fitted to activations times `scale`, with latents as they were:
+    /// `W_enc *= scale`, `W_dec /= scale`, `b_dec /= scale`. This is `fold_activation_norm_scaling_factor` of `SAELens`.
+    ///
+    /// # Errors
+    /// Those of [`Sae::fold_input_scale`].
+    pub fn fold_norm_scaling_factor(&self, scale: f32) -> Result<Self, SaeError> {
+        check_scale(&self.config, scale)?;
+        let mut weights = self.weights.clone();
+        fold_factor(&mut weights, scale);
+        self.rebuilt(weights)
+    }
+
+    /// The same autoencoder with other weights. What its files were stays known; that they hold these weights is no longer so.
+    fn rebuilt(&self, weights: Weights) -> Result<Self, SaeError> {
+        let mut sae = Self::new(self.config.clone(), weights)?;
+        sae.identity.clone_from(&self.identity);
+        Ok(sae)
+    }
+}
+
+/// Whether a factor of the input can be folded.
+pub(crate) fn check_scale(config: &SaeConfig, scale: f32) -> Result<(), SaeError> {
+    if !(scale > 0.0 && scale.is_finite()) {
+        return Err(SaeError::Invalid {
+            field: "scale",
+            expected: "a positive number".to_owned(),
+            found: scale.to_string(),
+        });
+    }
+    let refuse = |reason: &str| {
+        Err(SaeError::Fold {
+            reason: reason.to_owned(),
+            hint: "scale the activations before encoding instead".to_owned(),
+        })
+    };
+    if config.normalize_activations != Normalization::None {
+        return refuse("this autoencoder normalises its input, which undoes any factor");
+    }
+    if config.output.transcoder {
+        return refuse("the factor is of the input, and a transcoder's output is at another hook");
+    }
+    Ok(())
+}
+
+/// Folds a factor of the input in place, leaving latents and what thresholds compare as they are.
+pub(crate) fn fold_factor(weights: &mut Weights, scale: f32) {
+    multiply(&mut weights.w_enc, scale);
+    divide(&mut weights.w_dec, scale);
+    divide(&mut weights.b_dec, scale);
+}
+
+/// `values *= factor`.
+pub(crate) fn multiply(values: &mut [f32], factor: f32) {
+    for value in values {
+        *value *= factor;
+    }
+}
+
+/// `values /= divisor`: not a product with the reciprocal, which rounds twice.
+pub(crate) fn divide(values: &mut [f32], divisor: f32) {
+    for value in values {
+        *value /= divisor;
+    }
+}
+
+/// Euclidean norms of the rows of a matrix of this width.
+pub(crate) fn row_norms(matrix: &[f32], width: usize) -> Vec<f32> {
+    let rows = matrix.chunks_exact(width);
+    math::simd(|| rows.map(|row| math::square_sum(row).sqrt()).collect())
+}
+
+/// Gives the decoder unit rows in place.
+pub(crate) fn fold_norms(weights: &mut Weights, d_out: usize) {
+    let norms: Vec<f32> = row_norms(&weights.w_dec, d_out)
+        .into_iter()
+        .map(|norm| norm.max(SMALLEST_NORM))
+        .collect();
+    for (row, norm) in weights.w_dec.chunks_exact_mut(d_out).zip(&norms) {
+        divide(row, *norm);
+    }
+    let per_latent = weights.w_enc.chunks_exact_mut(norms.len()).map(|row| &mut *row);
+    let biases = [
+        weights.b_enc.as_mut_slice(),
+        weights.threshold.as_mut_slice(),
+        weights.b_gate.as_mut_slice(),
+        weights.b_mag.as_mut_slice(),
+    ];
+    for values in per_latent.chain(biases) {
+        values.iter_mut().zip(&norms).for_each(|(value, norm)| *value *= norm);
     }
 }

@@ -1,6 +1,7 @@
 //! Latents of many rows, stored as compressed sparse rows.
 //!
-//! Entries of a row are in ascending order of latent. Encoding stores non-zero values only; an edit may leave zeros behind.
+//! Entries of a row are in ascending order of latent. Encoding stores non-zero values only; an edit may leave zeros behind. Values
+//! are negative where a signed architecture makes them so; "active" always means non-zero.
 
 use crate::{Columns, RowNorm};
 

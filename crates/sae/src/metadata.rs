@@ -1,4 +1,4 @@
-//! Where an autoencoder came from: the `metadata` object of an `SAELens` `cfg.json`.
+//! Where an autoencoder came from: the `metadata` object of an `SAELens` `cfg.json`, or the same facts from another format.
 //!
 //! The object is kept whole, in order, so that saving loses nothing. Fields that would change what is computed, such as a head
 //! index, are refused when a configuration is opened; what is left here describes and does not instruct.

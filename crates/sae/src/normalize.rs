@@ -31,6 +31,15 @@ impl Normalization {
                     shift: 0.0,
                 })
             }
+            Self::ConstantScalarRescale { factor } => {
+                for value in row {
+                    *value *= factor;
+                }
+                Some(RowNorm {
+                    scale: 1.0 / factor,
+                    shift: 0.0,
+                })
+            }
             Self::LayerNorm => {
                 let mean = math::simd(|| math::sum(row)) / width;
                 for value in row.iter_mut() {

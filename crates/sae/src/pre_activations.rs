@@ -12,7 +12,8 @@ const ROWS: usize = 256;
 
 impl Sae {
     /// Pre-activations of some latents, in the units that the threshold or the selection compares: after `b_enc`, and for a
-    /// rescaling top-k after the multiplication with the decoder norm.
+    /// rescaling top-k after the multiplication with the decoder norm. For a gated autoencoder they are those of the gate, after
+    /// `b_gate`: above 0 it is open, and the latent fires if its magnitude is positive too.
     ///
     /// # Shapes
     /// - `x`: `[n, d_in]`
@@ -23,21 +24,16 @@ impl Sae {
     /// If `x` is not whole rows or there is no such latent.
     #[must_use]
     pub fn pre_activations(&self, x: &[f32], latents: &[usize]) -> Vec<f32> {
-        let (d_in, d_sae) = (self.config.d_in, self.config.d_sae);
+        let d_in = self.config.d_in;
         let (rows, width) = (self.rows_of(x), latents.len());
         let mut out = vec![0.0; rows * width];
         if out.is_empty() {
             return out;
         }
         let scale = |latent: usize| self.rescale.get(latent).copied().unwrap_or(1.0);
-        let columns: Vec<f32> = (0..d_in)
-            .flat_map(|input| {
-                latents
-                    .iter()
-                    .map(move |&latent| self.weights.w_enc[input * d_sae + latent])
-            })
-            .collect();
-        let biases: Vec<f32> = latents.iter().map(|&latent| self.weights.b_enc[latent]).collect();
+        let columns = self.encoder().columns(latents);
+        let bias = self.encoder_bias();
+        let biases: Vec<f32> = latents.iter().map(|&latent| bias[latent]).collect();
         let scales: Vec<f32> = latents.iter().map(|&latent| scale(latent)).collect();
         out.par_chunks_mut(ROWS * width)
             .zip(x.par_chunks(ROWS * d_in))

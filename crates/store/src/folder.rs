@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
 use crate::hash::Blake3;
 use crate::names;
-use crate::record::{Record, SCHEMA_VERSION};
+use crate::record::{self, Record};
 use crate::rows_read::{self, RowsReader};
 
 /// A folder of records.
@@ -116,30 +115,6 @@ fn file_name(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> Result<Record, StoreError> {
-    /// The one field that every layout has.
-    #[derive(Deserialize)]
-    struct Versioned {
-        schema_version: u64,
-    }
-
     let bytes = fs_err::read(path).map_err(StoreError::io("read", path))?;
-    let corrupt = |source| StoreError::CorruptRecord {
-        path: path.to_owned(),
-        source,
-    };
-    let Versioned { schema_version } = serde_json::from_slice(&bytes).map_err(corrupt)?;
-    if schema_version != u64::from(SCHEMA_VERSION) {
-        return Err(StoreError::SchemaVersion {
-            path: path.to_owned(),
-            found: schema_version,
-        });
-    }
-    let record: Record = serde_json::from_slice(&bytes).map_err(corrupt)?;
-    match record.altered_part()? {
-        Some(part) => Err(StoreError::Altered {
-            path: path.to_owned(),
-            part,
-        }),
-        None => Ok(record),
-    }
+    record::parse(path, &bytes)
 }

@@ -27,6 +27,8 @@ mod draft;
 mod error;
 mod estimate;
 mod folder;
+#[doc(hidden)]
+pub mod fuzz;
 mod hash;
 mod lock;
 mod names;

@@ -5,6 +5,7 @@
 //! measured; a record of another schema version is refused by its number before its fields are looked at.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,8 +118,15 @@ pub struct Timing {
     pub stages: Vec<Stage>,
     /// Tokens that went through the model.
     pub tokens: u64,
-    /// Highest resident memory of the process, where the system tells.
+    /// Highest resident memory of the process, where the system tells: what it owns, and pages of mapped files that the system
+    /// may drop at any time.
     pub peak_rss_bytes: Option<u64>,
+    /// Highest memory that the process owned, mapped files left out, sampled ten times a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_owned_bytes: Option<u64>,
+    /// Highest resident part of mapped files, sampled likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_mapped_bytes: Option<u64>,
 }
 
 /// Time of one stage.
@@ -153,5 +161,34 @@ impl Record {
             return Ok(Some("results"));
         }
         Ok(None)
+    }
+}
+
+/// Reads the bytes of the file `path` as a record and checks it against its own hashes.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Record, StoreError> {
+    /// The one field that every layout has.
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema_version: u64,
+    }
+
+    let corrupt = |source| StoreError::CorruptRecord {
+        path: path.to_owned(),
+        source,
+    };
+    let Versioned { schema_version } = serde_json::from_slice(bytes).map_err(corrupt)?;
+    if schema_version != u64::from(SCHEMA_VERSION) {
+        return Err(StoreError::SchemaVersion {
+            path: path.to_owned(),
+            found: schema_version,
+        });
+    }
+    let record: Record = serde_json::from_slice(bytes).map_err(corrupt)?;
+    match record.altered_part()? {
+        Some(part) => Err(StoreError::Altered {
+            path: path.to_owned(),
+            part,
+        }),
+        None => Ok(record),
     }
 }

@@ -63,6 +63,9 @@ pub struct ModelSpec {
     pub hash: String,
     /// Hash of its tokenizer.
     pub tokenizer_hash: String,
+    /// Commit of the repository that it came from, where it came from a hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
 /// Identity of a sparse autoencoder.
@@ -79,6 +82,9 @@ pub struct SaeSpec {
     pub hook: String,
     /// Number of latents.
     pub width: u64,
+    /// Commit of the repository that it came from, where it came from a hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
 /// Where the residual stream is read and edited.

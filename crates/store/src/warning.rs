@@ -56,6 +56,10 @@ pub enum Warning {
     L0Mismatch { sae: String, declared: f64, measured: f64 },
     /// The SAE was trained on another hook than the one it is used at.
     HookMismatch { sae: String, trained: String, used: String },
+    /// Something that was guessed, changed or is missing in the SAE's files.
+    SaeNote { sae: String, note: String },
+    /// The SAE was trained on prompts that begin otherwise.
+    BosMismatch { sae: String, trained_with: bool },
     /// An arm that changed nothing.
     NoOpEdit { arm: String },
     /// The answer tokens hold little of the model's probability.
@@ -84,6 +88,8 @@ impl Warning {
             Self::DeadLatents { .. } => "dead-latents",
             Self::L0Mismatch { .. } => "l0-mismatch",
             Self::HookMismatch { .. } => "hook-mismatch",
+            Self::SaeNote { .. } => "sae-note",
+            Self::BosMismatch { .. } => "bos-mismatch",
             Self::NoOpEdit { .. } => "no-op-edit",
             Self::LowTokenMass { .. } => "low-token-mass",
             Self::DtypeBelowReference { .. } => "dtype-below-reference",
@@ -162,6 +168,15 @@ impl Warning {
             Self::HookMismatch { sae, trained, used } => {
                 format!("`{sae}` was trained on `{trained}` and is used at `{used}`")
             }
+            Self::SaeNote { sae, note } => format!("`{sae}`: {note}"),
+            Self::BosMismatch { sae, trained_with } => {
+                let (trained, used) = if *trained_with {
+                    ("with", "without")
+                } else {
+                    ("without", "with")
+                };
+                format!("`{sae}` was trained {trained} a beginning-of-sequence token; the prompts are {used} one")
+            }
             Self::NoOpEdit { arm } => format!("arm `{arm}` changed nothing"),
             Self::LowTokenMass { mass, needed } => {
                 format!("the answer tokens hold {mass:.3} of the probability; at least {needed:.3} is expected")
@@ -201,6 +216,8 @@ impl Warning {
             }
             Self::L0Mismatch { .. } => "check hook, normalisation and the beginning-of-text token of the prompts",
             Self::HookMismatch { .. } => "use the SAE at the hook that it was trained on",
+            Self::SaeNote { .. } => "`bench inspect` shows how every field and tensor was read",
+            Self::BosMismatch { .. } => "choose `--bos always` or `--bos never` as the SAE was trained",
             Self::NoOpEdit { .. } => "check that the arm's latents fire on these words and that its dose is not zero",
             Self::LowTokenMass { .. } => "check the answer template: the model expects other tokens than the letters",
             Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",

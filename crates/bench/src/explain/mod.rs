@@ -50,8 +50,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAME_OR_DIR")]
     sae: Vec<String>,
     /// Model folder [default: the embedded model].
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// Layer whose `hook_resid_post` is read [default: the one the SAEs were trained on].
     #[arg(long, value_name = "L")]
     layer: Option<usize>,
@@ -223,21 +223,20 @@ fn run_args(args: &ExplainArgs) -> anyhow::Result<RunArgs> {
     Ok(run)
 }
 
-/// The folder of an SAE: a path, or else the name of a shipped one.
-fn folder(name: &str) -> anyhow::Result<PathBuf> {
-    let path = PathBuf::from(name);
-    if path.is_dir() {
-        return Ok(path);
-    }
+/// What names an SAE: the name of a shipped one, or else what `--sae` of `bench run` takes.
+fn folder(name: &str) -> anyhow::Result<String> {
     let shipped = embedded::saes().unwrap_or_default();
     if let Some(found) = shipped
         .iter()
         .find(|path| path.file_name().is_some_and(|file| file == name))
     {
-        return Ok(found.clone());
+        return Ok(found.display().to_string());
+    }
+    if std::path::Path::new(name).exists() || name.contains(['/', ':', '*']) {
+        return Ok(name.to_owned());
     }
     Err(failure::input(format!(
-        "`--sae {name}` is neither a folder nor a shipped SAE\nhint: `bench ls saes` lists the {} that are shipped",
+        "`--sae {name}` is neither a path, a place in the Hugging Face cache nor a shipped SAE\nhint: `bench ls saes` lists the {} that are shipped",
         shipped.len()
     )))
 }

@@ -6,6 +6,9 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+use model_runner::BosPolicy;
+
+use crate::dump::OpenArgs;
 use crate::progress::Mode;
 
 /// How in-context examples are drawn.
@@ -29,12 +32,13 @@ fn positive(text: &str) -> Result<usize, String> {
 /// Run the first-letter benchmark.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
-    /// Model folder (config.json, tokenizer.json, safetensors) [default: the embedded model].
-    #[arg(long, value_name = "DIR", help_heading = "What is measured")]
-    pub(crate) model: Option<PathBuf>,
-    /// SAE folder (cfg.json, `sae_weights.safetensors`); repeat for several [default: the shipped panel].
-    #[arg(long, value_name = "DIR", help_heading = "What is measured")]
-    pub(crate) sae: Vec<PathBuf>,
+    /// Model: a folder, or a name in the Hugging Face cache such as `google/gemma-2-2b@main` [default: the embedded model].
+    #[arg(long, value_name = "MODEL", help_heading = "What is measured")]
+    pub(crate) model: Option<String>,
+    /// SAE: a folder or file, or a place in the Hugging Face cache such as `owner/name:path`; `*` in it takes all that match;
+    /// repeat for several [default: the shipped panel].
+    #[arg(long, value_name = "SAE", help_heading = "What is measured")]
+    pub(crate) sae: Vec<String>,
     /// Layer whose `hook_resid_post` is edited [default: the one the SAEs were trained on].
     #[arg(long, value_name = "L", help_heading = "What is measured")]
     pub(crate) layer: Option<usize>,
@@ -44,6 +48,17 @@ pub(crate) struct RunArgs {
     /// JSON list of held-out words; every other word trains probes [default: a seeded 80/20 split].
     #[arg(long, value_name = "FILE", help_heading = "What is measured")]
     pub(crate) held_out: Option<PathBuf>,
+
+    /// Whether prompts begin with the beginning-of-sequence token: auto (as the family was trained), always or never.
+    #[arg(
+        long,
+        default_value = "auto",
+        value_name = "POLICY",
+        help_heading = "What is measured"
+    )]
+    pub(crate) bos: BosPolicy,
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
 
     /// Test words per letter.
     #[arg(long, default_value_t = 20, value_parser = positive, value_name = "N", help_heading = "How much")]
@@ -131,6 +146,7 @@ impl RunArgs {
         pairs
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
+            .chain(self.open.settings())
             .collect()
     }
 }

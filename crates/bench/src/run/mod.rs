@@ -2,6 +2,7 @@
 
 mod args;
 pub(crate) mod env;
+mod memory;
 pub(crate) mod plan;
 mod show;
 pub(crate) mod site;
@@ -94,6 +95,7 @@ fn run_missing(
     progress: &Progress,
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
+    let memory = memory::Watch::start();
     // The model is opened first: a checkpoint that is refused leaves no folder behind.
     let model = Transformer::open(&plan.model_dir)?;
     let writer = Writer::open(&args.out, LOCK_WAIT)?;
@@ -135,6 +137,8 @@ fn run_missing(
             ],
             tokens: stages.tokens() - tokens_before,
             peak_rss_bytes: env::peak_rss(),
+            peak_owned_bytes: memory.peaks().map(|peaks| peaks.owned),
+            peak_mapped_bytes: memory.peaks().map(|peaks| peaks.mapped),
         };
         match outcome {
             Ok(unit) => {

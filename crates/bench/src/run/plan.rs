@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use model_runner::{HookName, ModelConfig, Tokenizer};
+use checkpoint::hub::Resolved;
+use model_runner::{HookName, ModelConfig, Point, Tokenizer, choose_bos};
 use rand::seq::SliceRandom;
 use sae::Sae;
 use stats::seed::rng;
@@ -16,7 +17,7 @@ use tasks::{
 };
 
 use super::args::{Icl, RunArgs};
-use crate::{embedded, failure};
+use crate::{embedded, failure, locate};
 
 /// Version of the formulas; raised when one changes.
 const METRIC_VERSION: u32 = 1;
@@ -32,6 +33,10 @@ pub(crate) struct SaeInput {
     pub(crate) id: String,
     pub(crate) path: PathBuf,
     pub(crate) spec: SaeSpec,
+    /// What its files leave open or were found to be, for its record.
+    pub(crate) warnings: Vec<Warning>,
+    /// Active latents per row that the files promise.
+    pub(crate) declared_l0: Option<f64>,
 }
 
 /// What will be run.
@@ -66,12 +71,14 @@ impl Plan {
     /// Reads configuration, tokenizer and SAE headers and draws all words and prompts.
     pub(crate) fn new(args: &RunArgs) -> anyhow::Result<Self> {
         let embedded_model = args.model.is_none();
-        let model_dir = model_folder(args)?;
+        let model = find_model(args)?;
+        let model_dir = model.path.clone();
         let config = ModelConfig::read(&model_dir.join("config.json"))?;
-        let (saes, unreadable) = read_saes(args, embedded_model, &config)?;
+        let bos = choose_bos(&config, args.bos)?.id;
+        let (saes, unreadable) = read_saes(args, embedded_model, &config, bos)?;
         let layer = choose_layer(args, embedded_model, &config, &saes)?;
         let hook = HookName::resid_post(layer).to_string();
-        let tokenizer = Tokenizer::open(&model_dir, config.bos_token_id)?;
+        let tokenizer = Tokenizer::open(&model_dir, bos)?;
         let vocabulary = vocabulary(&tokenizer)?;
         let answers = AnswerTokens::new(&tokenizer)?;
         let split = split(args, embedded_model, &model_dir, &vocabulary)?;
@@ -127,13 +134,14 @@ impl Plan {
         }
 
         let drawn = Drawn {
+            bos,
             vocabulary: &vocabulary,
             split: &split,
             train: &train,
             test: &test,
             letters: &letters,
         };
-        let directions = directions_spec(args, &config, &model_dir, &hook, &drawn)?;
+        let directions = directions_spec(args, &config, &model, &hook, &drawn)?;
         let off_target = off.into_iter().map(|off| off.words).collect();
         Ok(Self {
             model_dir,
@@ -173,6 +181,7 @@ impl Plan {
 
 /// What was drawn, as far as it is part of a unit's identity.
 struct Drawn<'a> {
+    bos: Option<u32>,
     vocabulary: &'a Vocabulary,
     split: &'a Split,
     train: &'a PromptSet,
@@ -184,7 +193,7 @@ struct Drawn<'a> {
 fn directions_spec(
     args: &RunArgs,
     config: &ModelConfig,
-    model_dir: &Path,
+    model: &Resolved,
     hook: &str,
     drawn: &Drawn<'_>,
 ) -> anyhow::Result<Spec> {
@@ -198,19 +207,23 @@ fn directions_spec(
     let words_hash =
         store::Blake3::of(format!("{}\n\n{}", names(&drawn.split.train), names(&drawn.split.test)).as_bytes());
     let prompts_hash = store::Blake3::of(format!("{}{}", drawn.train.hash(), drawn.test.hash()).as_bytes());
-    let id = if args.model.is_none() {
-        "embedded".to_owned()
-    } else {
-        folder_name(model_dir)
+    let id = match &model.hub {
+        _ if args.model.is_none() => "embedded".to_owned(),
+        Some(_) => model.id(),
+        None => folder_name(&model.path),
     };
+    let mut settings = args.settings();
+    // Which token, not which policy: two families may read `auto` differently.
+    settings.insert("bos".to_owned(), drawn.bos.map_or_else(|| "none".into(), Into::into));
     Ok(Spec {
         task: "first-letter".to_owned(),
         metric_version: METRIC_VERSION,
         model: ModelSpec {
             id,
             family: config.family.clone(),
-            hash: model_hash(model_dir)?,
-            tokenizer_hash: checkpoint::content_hash(&model_dir.join("tokenizer.json"))?,
+            hash: model_hash(&model.path)?,
+            tokenizer_hash: checkpoint::content_hash(&model.path.join("tokenizer.json"))?,
+            revision: model.hub.as_ref().map(|hub| hub.commit.clone()),
         },
         site: SiteSpec { hook: hook.to_owned() },
         sae: None,
@@ -222,12 +235,12 @@ fn directions_spec(
         dtype: args.dtype.clone(),
         device: args.device.clone(),
         limit: args.limit.map(|limit| limit as u64),
-        settings: args.settings(),
+        settings,
     })
 }
 
 /// The model's folder; refuses settings that no model can run with.
-fn model_folder(args: &RunArgs) -> anyhow::Result<PathBuf> {
+fn find_model(args: &RunArgs) -> anyhow::Result<Resolved> {
     model_runner::device(&args.device)?;
     if args.dtype != "f32" {
         return Err(failure::usage(format!(
@@ -235,17 +248,13 @@ fn model_folder(args: &RunArgs) -> anyhow::Result<PathBuf> {
             args.dtype
         )));
     }
-    let model_dir = match &args.model {
-        Some(dir) => dir.clone(),
-        None => embedded::folder()?.join("model"),
-    };
-    if !model_dir.is_dir() {
-        return Err(failure::input(format!(
-            "`--model {}` is not a folder\nhint: give a checkpoint folder with config.json, tokenizer.json and safetensors",
-            model_dir.display()
-        )));
+    match &args.model {
+        Some(text) => locate::model(text, true),
+        None => Ok(Resolved {
+            path: embedded::folder()?.join("model"),
+            hub: None,
+        }),
     }
-    Ok(model_dir)
 }
 
 /// Draws of words and prompts.
@@ -383,56 +392,128 @@ fn choose_layer(
 /// SAEs that can be run, and those that cannot, by name with the reason.
 type Inputs = (Vec<SaeInput>, Vec<(String, String)>);
 
+/// What was named, with the one that failed to be found by its name.
+fn find_saes(args: &RunArgs, embedded_model: bool) -> anyhow::Result<Vec<Resolved>> {
+    if args.sae.is_empty() && embedded_model {
+        let here = |path| Resolved { path, hub: None };
+        return Ok(embedded::saes()?.into_iter().map(here).collect());
+    }
+    let mut found = Vec::new();
+    for text in &args.sae {
+        found.extend(locate::saes(text)?);
+    }
+    Ok(found)
+}
+
 /// Opens every SAE once for its hash and shape; one that cannot be read fails alone.
-fn read_saes(args: &RunArgs, embedded_model: bool, model: &ModelConfig) -> anyhow::Result<Inputs> {
-    let paths = if args.sae.is_empty() && embedded_model {
-        embedded::saes()?
-    } else {
-        args.sae.clone()
-    };
+fn read_saes(args: &RunArgs, embedded_model: bool, model: &ModelConfig, bos: Option<u32>) -> anyhow::Result<Inputs> {
+    let found = find_saes(args, embedded_model)?;
+    let alone = found.len() == 1 && !args.sae.is_empty();
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for path in paths {
-        let mut id = folder_name(&path);
+    for resolved in found {
+        let mut id = match &resolved.hub {
+            Some(_) => resolved.id(),
+            None => folder_name(&resolved.path),
+        };
         if id == "directions" || good.iter().any(|other: &SaeInput| other.id == id) {
-            id = path.display().to_string();
+            id = resolved.path.display().to_string();
         }
         if good.iter().any(|other: &SaeInput| other.id == id) {
             return Err(failure::usage(format!("`--sae {id}` is given twice")));
         }
-        let opened = Sae::open(&path)
-            .map_err(anyhow::Error::from)
-            .and_then(|sae| fits(sae, &path, model));
+        let opened = args
+            .open
+            .open(&resolved.path)
+            .and_then(|sae| fits(sae, &resolved.path, model));
         match opened {
-            Ok(sae) => {
-                let config = sae.config();
-                let architecture = config
-                    .metadata
-                    .training_architecture()
-                    .unwrap_or(config.architecture.name());
-                let spec = SaeSpec {
-                    id: id.clone(),
-                    hash: sae.content_hash(),
-                    architecture: architecture.to_owned(),
-                    hook: config.metadata.hook_name().unwrap_or("unknown").to_owned(),
-                    width: config.d_sae as u64,
-                };
-                good.push(SaeInput { id, path, spec });
-            }
-            Err(error) if args.sae.len() == 1 => return Err(error),
+            Ok(sae) => good.push(sae_input(id, resolved, &sae, bos)),
+            Err(error) if alone => return Err(error),
             Err(error) => bad.push((id, format!("{error:#}"))),
         }
     }
     Ok((good, bad))
 }
 
-/// Refuses an SAE of another width than the model's stream.
+fn sae_input(id: String, resolved: Resolved, sae: &Sae, bos: Option<u32>) -> SaeInput {
+    let config = sae.config();
+    let architecture = config
+        .metadata
+        .training_architecture()
+        .unwrap_or(config.architecture.name());
+    let mut warnings = Vec::new();
+    for note in sae
+        .identity()
+        .map(|identity| identity.notes.as_slice())
+        .unwrap_or_default()
+    {
+        warnings.push(Warning::SaeNote {
+            sae: id.clone(),
+            note: note.message.clone(),
+        });
+    }
+    if let Some(trained_with) = config.metadata.prepend_bos()
+        && trained_with != bos.is_some()
+    {
+        warnings.push(Warning::BosMismatch {
+            sae: id.clone(),
+            trained_with,
+        });
+    }
+    SaeInput {
+        spec: SaeSpec {
+            id: id.clone(),
+            hash: sae.content_hash(),
+            architecture: architecture.to_owned(),
+            hook: hook_of(sae).unwrap_or_else(|| "unknown".to_owned()),
+            width: config.d_sae as u64,
+            revision: resolved.hub.map(|hub| hub.commit),
+        },
+        declared_l0: sae.identity().and_then(sae::Identity::declared_l0),
+        path: resolved.path,
+        id,
+        warnings,
+    }
+}
+
+/// The hook that an SAE reads; the stream entering a block is named as that leaving the block before, which it is.
+fn hook_of(sae: &Sae) -> Option<String> {
+    let named = sae.identity().and_then(|identity| identity.hook_in.as_ref());
+    let name = match named {
+        Some(hook) => hook.value.as_str(),
+        None => sae.config().metadata.hook_name()?,
+    };
+    let same = HookName::parse(name, usize::MAX)
+        .ok()
+        .and_then(|hook| match hook.point {
+            Point::ResidPre => hook.layer.checked_sub(1).map(HookName::resid_post),
+            _ => None,
+        });
+    Some(same.map_or_else(|| name.to_owned(), |hook| hook.to_string()))
+}
+
+/// Refuses an SAE that does not stand at the model's residual stream.
 fn fits(sae: Sae, path: &Path, model: &ModelConfig) -> anyhow::Result<Sae> {
+    if sae.is_transcoder() {
+        return Err(failure::input(format!(
+            "`{}` is a transcoder: its output is not its input, so no vector of the residual stream is its to edit\nhint: `bench encode` and `bench inspect` take it",
+            path.display()
+        )));
+    }
+    if let Some(hook) = hook_of(&sae)
+        && let Ok(parsed) = HookName::parse(&hook, usize::MAX)
+        && parsed.point != Point::ResidPost
+    {
+        return Err(failure::input(format!(
+            "`{}` was trained on `{hook}`; `bench run` edits the residual stream between blocks\nhint: `bench encode` and `bench inspect` take it",
+            path.display()
+        )));
+    }
     if sae.d_in() == model.hidden_size {
         return Ok(sae);
     }
     Err(failure::input(format!(
         "`{}`: field `d_in` is {}, the model's residual stream has width {} (`hidden_size`)\nhint: choose an SAE that was trained on this model",
-        path.join("cfg.json").display(),
+        path.display(),
         sae.d_in(),
         model.hidden_size
     )))

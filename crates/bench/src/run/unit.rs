@@ -6,7 +6,7 @@ use ablation::absorption::{decoder_cosines, full_absorption};
 use ablation::select::{by_encoder_cosine, by_sparse_probe, own_latents, rank_by_effect, single_effects};
 use ablation::{Arm, Bench, EffectRow, SaeSide, arms, score};
 use linear_probe::metrics;
-use sae::{Sae, SparseLatents, evaluate};
+use sae::{Sae, SparseLatents, evaluate, l0_warning};
 use store::{Estimate, LetterRow, TableRow, Warning};
 
 use super::args::RunArgs;
@@ -250,12 +250,13 @@ pub(crate) fn sae(
     input: &SaeInput,
     reference: &store::Record,
 ) -> anyhow::Result<Unit> {
-    let opened = Sae::open(&input.path)?;
+    let opened = args.open.open(&input.path)?;
     // Effects do not depend on the decoder's length, but activations and cosines are read beside
     // each other, so norms are folded where that is legal; where it is not and they are off, the
     // absorption shares are off by as much, and the record says so.
     let sae = opened.fold_decoder_norms().unwrap_or(opened);
     let mut unit = Unit::new(args);
+    unit.summary.warnings.extend(input.warnings.iter().cloned());
     let norms = sae.decoder_norms();
     let bounds = norms
         .iter()
@@ -503,6 +504,19 @@ fn detection(
         "sae/dead_share",
         Estimate::point(quality.dead_share, n as u64, "share").lower_is_better(),
     );
+    warn_mismatch(plan, input, quality.l0, summary);
+    Ok(())
+}
+
+/// Warns where the SAE is not used as its files say it was trained.
+fn warn_mismatch(plan: &Plan, input: &SaeInput, l0: f64, summary: &mut Summary) {
+    if let Some(found) = input.declared_l0.and_then(|declared| l0_warning(declared, l0)) {
+        summary.warnings.push(Warning::L0Mismatch {
+            sae: input.id.clone(),
+            declared: found.declared,
+            measured: found.measured,
+        });
+    }
     if input.spec.hook != plan.hook {
         summary.warnings.push(Warning::HookMismatch {
             sae: input.id.clone(),
@@ -510,7 +524,6 @@ fn detection(
             used: plan.hook.clone(),
         });
     }
-    Ok(())
 }
 
 /// Logistic scores of all test words, `[n, classes]`.

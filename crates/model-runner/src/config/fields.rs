@@ -222,13 +222,11 @@ impl<'a> Fields<'a> {
     /// The report, if nothing unknown is left.
     pub(super) fn finish(mut self) -> Result<Vec<FieldUse>> {
         for (field, value) in std::mem::take(&mut self.rest) {
-            match IRRELEVANT.iter().find(|(known, _)| *known == field) {
-                Some((_, why)) => self.record(&field, value, Verdict::Ignored(why)),
-                None => {
-                    let reason = format!("{value} is not implemented for this family");
-                    return Err(self.error(&field, &reason));
-                }
-            }
+            let Some((_, why)) = IRRELEVANT.iter().find(|(known, _)| *known == field) else {
+                let reason = format!("{value} is not implemented for this family");
+                return Err(self.error(&field, &reason));
+            };
+            self.record(&field, value, Verdict::Ignored(why));
         }
         Ok(self.used)
     }

@@ -84,6 +84,7 @@ pub struct Biases {
 }
 
 /// The architecture of a model, read from `config.json`.
+#[expect(clippy::struct_excessive_bools, reason = "parts that an architecture has or has not")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
     /// `model_type`.

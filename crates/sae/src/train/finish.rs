@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use super::config::TrainConfig;
 use super::objective::Objective;
 use super::params::Params;
-use crate::{Architecture, Normalization, Sae, SaeConfig, SaeError, Weights};
+use crate::{Architecture, Normalization, Output, Reshape, Sae, SaeConfig, SaeError, Weights};
 
 /// The autoencoder of unscaled rows. `threshold` is batch top-k's, in scaled units.
 pub(crate) fn sae(
@@ -74,6 +74,8 @@ pub(crate) fn sae(
         architecture,
         apply_b_dec_to_input: config.apply_b_dec_to_input,
         normalize_activations: Normalization::None,
+        reshape_activations: Reshape::None,
+        output: Output::autoencoder(d_in),
         metadata,
     };
     let weights = Weights {
@@ -82,6 +84,7 @@ pub(crate) fn sae(
         w_dec: params.w_dec.clone(),
         b_dec: params.b_dec.clone(),
         threshold,
+        ..Weights::default()
     };
     Sae::new(config, weights)?.fold_input_scale(scale)
 }

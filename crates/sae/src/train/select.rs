@@ -4,7 +4,7 @@ use kernels::math;
 use rayon::prelude::*;
 
 use crate::SparseLatents;
-use crate::encode::Candidates;
+use crate::candidates::Candidates;
 use crate::latents::Chunk;
 
 /// Rows of one task.
@@ -117,4 +117,23 @@ pub(crate) fn top_k_of(pre: &[f32], width: usize, k: usize, dead: &[u32]) -> Spa
             value.push(pre);
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Facts from `SAELens`'s own tests of batch top-k: `k` times the number of rows are kept, over the whole batch.
+    #[test]
+    fn a_batch_shares_its_latents() {
+        let dense = |pre: &[f32], keep: usize| batch_top_k(pre, 4, keep, 0.0).0.to_dense();
+        let pre = [1.0, -2.0, 3.0, -4.0, -5.0, 6.0, -7.0, 8.0];
+        assert_eq!(dense(&pre, 4), [1.0, 0.0, 3.0, 0.0, 0.0, 6.0, 0.0, 8.0]);
+        // One and a half per row.
+        assert_eq!(dense(&pre, 3), [0.0, 0.0, 3.0, 0.0, 0.0, 6.0, 0.0, 8.0]);
+        let uneven = [1.0, 2.0, 3.0, 4.0, -5.0, -6.0, 0.5, -8.0];
+        assert_eq!(dense(&uneven, 4), [1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]);
+        let few = [-1.0, 2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0];
+        assert_eq!(dense(&few, 4), [0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    }
 }

@@ -2,16 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-
 use checkpoint::write::{self, TensorData};
 use sae::{Sae, StoredDtype};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-fn golden(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
+use crate::files::{self, golden};
 
 /// A copy of a golden folder with an edited configuration.
 fn edited(name: &str, edit: impl FnOnce(&mut Value)) -> TempDir {
@@ -54,28 +50,38 @@ fn fields_of_the_configuration() {
     check_value(standard, "d_sae", Value::Null, &["no field"]);
     check_value(standard, "d_out", json!(32), &["32"]);
     check_value(standard, "dtype", json!("int8"), &["int8"]);
-    check_value(standard, "architecture", json!("gated"), &["gated"]);
+    check_value(standard, "architecture", json!("gaussian"), &["gaussian", "jumprelu"]);
     check_value(
         standard,
         "architecture",
-        json!("batchtopk"),
-        &["batchtopk", "save_inference_model"],
+        json!("matching_pursuit"),
+        &["one after the other"],
+    );
+    check_value(standard, "architecture", json!("temporal"), &["other positions"]);
+    check(
+        standard,
+        |cfg| cfg["architecture"] = json!("gated"),
+        &["sae_weights.safetensors", "b_gate"],
+    );
+    check(
+        standard,
+        |cfg| cfg["architecture"] = json!("batchtopk"),
+        &["cfg.json", "no field `k`"],
     );
     check_value(standard, "apply_b_dec_to_input", json!("yes"), &["yes"]);
     check_value(standard, "apply_b_dec_to_input", Value::Null, &["no field"]);
     check_value(
         standard,
         "normalize_activations",
-        json!("expected_average_only_in"),
-        &["expected_average_only_in", "factor"],
-    );
-    check_value(
-        standard,
-        "normalize_activations",
         json!("covariance_whitening"),
         &["covariance_whitening"],
     );
-    check_value(standard, "reshape_activations", json!("hook_z"), &["hook_z"]);
+    check(
+        standard,
+        |cfg| cfg["normalize_activations"] = json!("constant_scalar_rescale"),
+        &["cfg.json", "activation_normalization_factor"],
+    );
+    check_value(standard, "reshape_activations", json!("heads"), &["heads", "hook_z"]);
     check_value(standard, "k", json!(12), &["12", "standard"]);
     check_value(standard, "rescale_acts_by_decoder_norm", json!(true), &["true"]);
     check_value(standard, "temperature", json!(2), &["temperature", "2"]);
@@ -122,14 +128,20 @@ fn fields_of_the_metadata() {
     check(
         "saelens_standard",
         |cfg| drop(cfg.as_object_mut().unwrap().remove("metadata")),
-        &["no field `metadata`"],
+        &["no field `hook_name`"],
     );
 }
 
 #[test]
 fn files_that_are_not_there_or_not_json() {
     let empty = tempfile::tempdir().unwrap();
-    assert!(Sae::open(empty.path()).unwrap_err().to_string().contains("cfg.json"));
+    let error = Sae::open(empty.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("an empty folder") && error.contains("sae_weights.safetensors"),
+        "{error}"
+    );
+    let error = Sae::open(&empty.path().join("nothing")).unwrap_err().to_string();
+    assert!(error.contains("nothing"), "{error}");
     std::fs::write(empty.path().join("cfg.json"), "[1]").unwrap();
     assert!(
         Sae::open(empty.path())
@@ -248,4 +260,105 @@ fn hashes_follow_content() {
     );
     let target = tempfile::tempdir().unwrap();
     in_memory.save(target.path(), StoredDtype::F32).unwrap();
+}
+
+#[test]
+fn files_of_no_format_list_what_was_looked_for_and_found() {
+    let folder = tempfile::tempdir().unwrap();
+    files::put_tensors(
+        &folder.path().join("weights.safetensors"),
+        &[("lm_head", &[2], &[1.0, 2.0])],
+    );
+    let error = Sae::open(folder.path()).unwrap_err().to_string();
+    for part in [
+        "weights.safetensors",
+        "`lm_head`",
+        "SAELens 6",
+        "sparsify",
+        "Qwen-Scope",
+        "hint:",
+    ] {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+    files::put_tensors(
+        &folder.path().join("more.safetensors"),
+        &[("lm_head", &[2], &[1.0, 2.0])],
+    );
+    let error = Sae::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("`more.safetensors`, `weights.safetensors`") && error.contains("name the weight file"));
+    // A repository of many autoencoders.
+    let repository = tempfile::tempdir().unwrap();
+    std::fs::create_dir(repository.path().join("layer_3")).unwrap();
+    let error = Sae::open(repository.path()).unwrap_err().to_string();
+    assert!(error.contains("`layer_3`"), "{error}");
+}
+
+#[test]
+fn a_missing_configuration_is_named() {
+    let folder = files::copy(&golden("saelens_standard"));
+    std::fs::remove_file(folder.path().join("cfg.json")).unwrap();
+    let error = Sae::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("fetch the `cfg.json`"), "{error}");
+    let error = Sae::open_as(folder.path(), sae::Format::SaeLens6)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("cfg.json"), "{error}");
+    let folder = files::copy(&golden("sparsify_topk/layers.2"));
+    std::fs::remove_file(folder.path().join("cfg.json")).unwrap();
+    assert!(Sae::open(folder.path()).unwrap_err().to_string().contains("`cfg.json`"));
+    let folder = files::copy(&golden("dl_topk"));
+    std::fs::remove_file(folder.path().join("config.json")).unwrap();
+    let error = Sae::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("BatchTopKSAE") && error.contains("config.json"),
+        "{error}"
+    );
+}
+
+#[test]
+fn kinds_that_are_not_computed_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.safetensors");
+    let check = |tensors: &[(&str, &[usize], &[f32])], expected: &str| {
+        files::put_tensors(&file, tensors);
+        let error = Sae::open(&file).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("x.safetensors"), "{error}");
+    };
+    check(
+        &[("W_enc_3", &[2, 2], &[1.0; 4]), ("b_enc_3", &[2], &[1.0; 2])],
+        "a cross-layer transcoder",
+    );
+    check(
+        &[("w_dec", &[2, 2, 2], &[1.0; 8]), ("w_enc", &[2, 2], &[1.0; 4])],
+        "a crosscoder",
+    );
+    check(
+        &[
+            ("D", &[2, 2], &[1.0; 4]),
+            ("attn_layers.0.k_ctx.weight", &[2, 2], &[1.0; 4]),
+        ],
+        "a temporal",
+    );
+}
+
+#[test]
+fn options_without_a_use_are_refused() {
+    use sae::OpenOptions;
+    for (name, options, expected) in [
+        ("saelens_topk", OpenOptions::new().k(3), "`k`"),
+        (
+            "saelens_topk",
+            OpenOptions::new().norm_scaling_factor(2.0),
+            "`norm_scaling_factor`",
+        ),
+        ("dl_gated", OpenOptions::new().stored_threshold(), "AutoEncoderTopK"),
+        ("dl_batchtopk", OpenOptions::new().stored_threshold(), "AutoEncoderTopK"),
+    ] {
+        let error = options.open(&golden(name)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    // What an option changed is another autoencoder.
+    let folder = golden("dl_topk");
+    let stored = OpenOptions::new().stored_threshold().open(&folder).unwrap();
+    assert_ne!(stored.content_hash(), Sae::open(&folder).unwrap().content_hash());
 }

@@ -25,6 +25,7 @@ pub(crate) fn spec() -> Spec {
             family: "gemma2".into(),
             hash: "aa".into(),
             tokenizer_hash: "bb".into(),
+            revision: None,
         },
         site: SiteSpec {
             hook: "blocks.12.hook_resid_post".into(),
@@ -35,6 +36,7 @@ pub(crate) fn spec() -> Spec {
             architecture: "jumprelu".into(),
             hook: "blocks.12.hook_resid_post".into(),
             width: 16_384,
+            revision: None,
         }),
         arms: vec!["leace".into(), "sae:k=1".into()],
         letters: ('a'..='e').collect(),
@@ -71,6 +73,8 @@ pub(crate) fn draft(spec: Spec) -> Draft {
         }],
         tokens: 1000,
         peak_rss_bytes: None,
+        peak_owned_bytes: None,
+        peak_mapped_bytes: Some(7),
     };
     // A value whose shortest text is read back one unit off by a reader that does not round correctly.
     let ms = Estimate::point(0.1 + 0.2, 5, "share")
