@@ -1,40 +1,15 @@
 //! This machine's f32 matrix-product peak, and the share of it that the forward pass reaches.
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
-use kernels::{Layout, Threads, gemm_f32};
+use criterion::{Criterion, criterion_group, criterion_main};
+use kernels::Threads;
 use model_runner::{Keep, PrefixCache, Transformer};
 use rayon::prelude::*;
-use vernier_benches::{RandomModel, Spread, embedded_model, run_flops, timed};
+use vernier_benches::{RandomModel, Spread, embedded_model, peak, run_flops, timed};
 
-/// `(m, k, n)`: large squares, and the products of a Gemma-2-2b MLP on one chunk's rows.
-const SHAPES: [(usize, usize, usize); 4] = [
-    (1024, 1024, 1024),
-    (2048, 2048, 2048),
-    (288, 2304, 18_432),
-    (1152, 9216, 2304),
-];
 /// Tokens before the query word: ten examples of the verbose template.
 const PAST: usize = 81;
 /// Tokens from the query word on.
 const SEQ: usize = 6;
-
-/// Best rate over all shapes, in operations per second.
-fn peak(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, threads: Threads) -> Option<f64> {
-    let rate = |&(m, k, n): &(usize, usize, usize)| -> Option<f64> {
-        let a: Vec<f32> = (0..m * k).map(|i| (i % 17) as f32 - 8.0).collect();
-        let b: Vec<f32> = (0..k * n).map(|i| (i % 13) as f32 - 6.0).collect();
-        let mut out = vec![0.0; m * n];
-        let spread = timed(group, &format!("peak/{name}/{m}x{k}x{n}"), || {
-            let (a, b) = ((a.as_slice(), Layout::rows(k)), (b.as_slice(), Layout::rows(n)));
-            gemm_f32((m, k, n), a, b, (&mut out, Layout::rows(n)), false, 1.0, threads);
-        })?;
-        let flops = 2.0 * (m * k * n) as f64;
-        println!("  {name} {m}x{k}x{n}: {:.1} GFLOP/s", flops / spread.median / 1e9);
-        Some(flops / spread.min)
-    };
-    SHAPES.iter().filter_map(rate).reduce(f64::max)
-}
 
 /// A model with one prefix, ready for suffix runs.
 struct Ready {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use criterion::BenchmarkGroup;
@@ -75,8 +78,44 @@ pub fn timed<T>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut run: i
 /// Highest resident set of this process so far, in bytes, where the system tells it.
 #[must_use]
 pub fn peak_rss() -> Option<u64> {
+    status("VmHWM:")
+}
+
+fn status(field: &str) -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Watches the memory that this process owns (anonymous: pages of mapped files, which the system can drop, do not count) for as
+/// long as it lives.
+pub struct OwnMemory {
+    done: Arc<AtomicBool>,
+    watch: JoinHandle<Option<u64>>,
+}
+
+impl OwnMemory {
+    /// Begins to watch, a hundred times a second.
+    #[must_use]
+    pub fn watch() -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&done);
+        let watch = std::thread::spawn(move || {
+            let mut most = None;
+            while !stop.load(Ordering::Relaxed) {
+                most = most.max(status("RssAnon:"));
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            most
+        });
+        Self { done, watch }
+    }
+
+    /// The most that was seen, in bytes, where the system tells it.
+    #[must_use]
+    pub fn most(self) -> Option<u64> {
+        self.done.store(true, Ordering::Relaxed);
+        self.watch.join().ok().flatten()
+    }
 }

@@ -51,9 +51,13 @@ impl<'a> FullPass<'a> {
     /// The stream after `layer` at every position of some prompts, one after the other.
     fn lower(&self, prompts: &[&Prompt], layer: usize) -> anyhow::Result<Vec<f32>> {
         let ids: Vec<u32> = prompts.iter().flat_map(|prompt| prompt.ids.iter().copied()).collect();
-        Ok(self
-            .model
-            .run(self.model.embed(&ids, prompts.len(), 0)?, prompts.len(), 0..layer + 1, None, Keep::All)?)
+        Ok(self.model.run(
+            self.model.embed(&ids, prompts.len(), 0)?,
+            prompts.len(),
+            0..layer + 1,
+            None,
+            Keep::All,
+        )?)
     }
 
     fn of(&self, jobs: &[usize], chunk: &[usize]) -> Vec<&Prompt> {

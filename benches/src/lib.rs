@@ -6,11 +6,15 @@
 mod clock;
 mod flops;
 mod full_pass;
+mod peak;
 mod prompts;
 mod random_model;
+mod random_sae;
 
-pub use clock::{Spread, peak_rss, timed};
+pub use clock::{OwnMemory, Spread, peak_rss, timed};
 pub use flops::run_flops;
 pub use full_pass::FullPass;
+pub use peak::{bandwidth, peak};
 pub use prompts::{Prompts, embedded_model};
 pub use random_model::{RandomModel, RandomSae};
+pub use random_sae::StreamedSae;

@@ -4,7 +4,7 @@
 //! along the probe carries at least 0.4 of the vector's projection (`SAEBench` 0.6.0,
 //! `absorption_first_letter`; the fraction and the causal definition are not here).
 
-use sae::SparseLatents;
+use sae::{Sae, SparseLatents};
 
 use crate::select::contribution_scale;
 
@@ -28,13 +28,13 @@ pub struct Absorber {
     pub share: f64,
 }
 
-/// Cosine of every decoder row (`[d_sae, d]`) with a direction (`[d]`).
+/// Cosine of every decoder row (`[d_out]`) with a direction.
 #[must_use]
-pub fn decoder_cosines(w_dec: &[f32], direction: &[f64]) -> Vec<f64> {
+pub fn decoder_cosines(sae: &Sae, direction: &[f64]) -> Vec<f64> {
     let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-    w_dec
-        .chunks_exact(direction.len())
-        .map(|row| {
+    let mut cosines = Vec::with_capacity(sae.d_sae());
+    sae.visit_decoder(|_, rows| {
+        cosines.extend(rows.chunks_exact(direction.len()).map(|row| {
             let dot: f64 = row.iter().zip(direction).map(|(&w, v)| f64::from(w) * v).sum();
             let norm = row.iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt();
             if norm > 0.0 && length > 0.0 {
@@ -42,8 +42,9 @@ pub fn decoder_cosines(w_dec: &[f32], direction: &[f64]) -> Vec<f64> {
             } else {
                 0.0
             }
-        })
-        .collect()
+        }));
+    });
+    cosines
 }
 
 /// Whether a word's letter is fully absorbed, and by which latent. `projection`: the vector's

@@ -14,22 +14,22 @@ use crate::stage::{Capture, Stage};
 /// section 5.1): one latent per class.
 #[must_use]
 pub fn by_encoder_cosine(sae: &Sae, probe: &LogisticProbe, classes: usize) -> Vec<u32> {
-    let (d, width) = (sae.config().d_in, sae.config().d_sae);
-    let w = &sae.weights().w_enc;
+    let width = sae.config().d_sae;
     let mut dots = vec![vec![0.0f64; width]; classes];
     let mut squares = vec![0.0f64; width];
-    for i in 0..d {
-        let row = &w[i * width..(i + 1) * width];
-        for (square, &v) in squares.iter_mut().zip(row) {
-            *square += f64::from(v) * f64::from(v);
-        }
-        for (class, dots) in dots.iter_mut().enumerate() {
-            let p = probe.direction(class)[i];
-            for (dot, &v) in dots.iter_mut().zip(row) {
-                *dot += p * f64::from(v);
+    sae.visit_encoder(|latents, block| {
+        for (i, row) in block.chunks_exact(latents.len()).enumerate() {
+            for (square, &v) in squares[latents.clone()].iter_mut().zip(row) {
+                *square += f64::from(v) * f64::from(v);
+            }
+            for (class, dots) in dots.iter_mut().enumerate() {
+                let p = probe.direction(class)[i];
+                for (dot, &v) in dots[latents.clone()].iter_mut().zip(row) {
+                    *dot += p * f64::from(v);
+                }
             }
         }
-    }
+    });
     let best = |dots: &Vec<f64>| {
         let cosine = |j: usize| {
             if squares[j] > 0.0 {
@@ -149,7 +149,7 @@ pub fn single_effects(
                 capture
                     .site(row)
                     .iter()
-                    .zip(side.sae.decoder_row(latent as usize))
+                    .zip(&*side.sae.decoder_row(latent as usize))
                     .map(|(x, w)| x - z * w),
             );
         }

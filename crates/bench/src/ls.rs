@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use checkpoint::hub::{Cache, Wanted};
 use clap::{Args, ValueEnum};
 use model_runner::ModelConfig;
 use report::{Cell, Column, Format, Table};
@@ -72,11 +73,30 @@ fn models() -> anyhow::Result<Table> {
         Column::text("path"),
     ];
     let mut table = Table::new("Models", columns);
-    let folder = embedded::folder()?.join("model");
+    model_row(&mut table, "embedded", &embedded::folder()?.join("model"))?;
+    let cache = Cache::from_env();
+    let mut repos = cache.repos();
+    repos.sort();
+    let mut others = 0;
+    for repo in repos {
+        // Repositories of SAEs lie in the same cache, and models that are half there or of a family that is not read.
+        match cache.find_one(&repo, Wanted::Model { tokenizer: true }) {
+            Ok(found) if model_row(&mut table, &repo, &found.path).is_ok() => {}
+            _ => others += 1,
+        }
+    }
+    table.notes.push(format!(
+        "Models in the Hugging Face cache `{}` are listed by name; {others} repositories there are no models that can be run. Any other checkpoint folder is named by its path: `bench run --model DIR`.",
+        cache.root().display()
+    ));
+    Ok(table)
+}
+
+fn model_row(table: &mut Table, name: &str, folder: &Path) -> anyhow::Result<()> {
     let config = ModelConfig::read(&folder.join("config.json"))?;
-    let checkpoint = checkpoint::Checkpoint::open(&folder)?;
+    let checkpoint = checkpoint::Checkpoint::open(folder)?;
     table.push(vec![
-        Cell::text("embedded"),
+        Cell::text(name),
         Cell::text(config.family),
         Cell::count(config.layers as u64),
         Cell::count(config.hidden_size as u64),
@@ -84,10 +104,7 @@ fn models() -> anyhow::Result<Table> {
         Cell::count(checkpoint.total_bytes()),
         Cell::text(folder.display().to_string()),
     ])?;
-    table
-        .notes
-        .push("Any other checkpoint folder is named by its path: `bench run --model DIR`.".to_owned());
-    Ok(table)
+    Ok(())
 }
 
 fn saes() -> anyhow::Result<(Table, u8)> {

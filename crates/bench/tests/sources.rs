@@ -156,6 +156,14 @@ fn a_glob_takes_all_saes_of_a_release_in_natural_order() {
 }
 
 #[test]
+fn cached_models_are_listed() {
+    let cache = cache("llama");
+    let (out, _) = done(&bench(cache.path(), &["ls", "models", "--format", "csv"]));
+    assert!(out.contains("someone/model,llama"), "{out}");
+    assert!(!out.contains("someone/saes-res,"), "{out}");
+}
+
+#[test]
 fn what_is_not_cached_names_the_command_that_fetches_it() {
     let cache = cache("llama");
     for (args, names) in [

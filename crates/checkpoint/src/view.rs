@@ -35,7 +35,7 @@ impl fmt::Debug for TensorView<'_> {
     }
 }
 
-impl TensorView<'_> {
+impl<'a> TensorView<'a> {
     /// Number of elements.
     #[must_use]
     pub fn elements(&self) -> usize {
@@ -127,7 +127,7 @@ impl TensorView<'_> {
 
     /// The elements where they lie, if they are stored as aligned `f32` on a little-endian machine: nothing is copied.
     #[must_use]
-    pub fn as_f32(&self) -> Option<&[f32]> {
+    pub fn as_f32(&self) -> Option<&'a [f32]> {
         if self.dtype != Dtype::F32 || cfg!(target_endian = "big") {
             return None;
         }

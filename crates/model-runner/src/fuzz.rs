@@ -44,6 +44,9 @@ pub fn config_json(bytes: &[u8]) {
 }
 
 /// Parses `bytes` as a `tokenizer.json` and passes a short text through it and back.
+///
+/// # Panics
+/// The same text has other ids the second time.
 pub fn tokenizer_json(bytes: &[u8]) {
     let tokenizer = match Tokenizer::from_bytes(Path::new("tokenizer.json"), bytes, None) {
         Ok(tokenizer) => tokenizer,
@@ -58,6 +61,7 @@ pub fn tokenizer_json(bytes: &[u8]) {
     }
     for text in ["", "The cat's  12 dogs.\n na\u{ef}ve \u{732b}"] {
         if let Ok(ids) = tokenizer.encode(text) {
+            assert_eq!(tokenizer.encode(text).ok().as_ref(), Some(&ids));
             drop(tokenizer.tokens(&ids));
             drop((tokenizer.decode(&ids), tokenizer.decode_with_special(&ids)));
         }

@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use tasks::{TaskError, Tokenize};
-use tokenizers::{Decoder, Tokenizer as HfTokenizer};
+use tokenizers::{Decoder, ModelWrapper, Tokenizer as HfTokenizer};
 
 use crate::error::{ModelError, Result};
 
@@ -45,6 +45,14 @@ impl Tokenizer {
         // A file may ask for padding or truncation; prompts of a benchmark must get neither.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| refusal(file, &e))?;
+        // Left over from training, this would make the ids of a text random.
+        if let ModelWrapper::BPE(model) = inner.get_model()
+            && model.dropout.is_some_and(|share| share != 0.0)
+        {
+            let mut model = model.clone();
+            model.dropout = None;
+            inner.with_model(model);
+        }
         if let Some(id) = bos
             && inner.id_to_token(id).is_none()
         {

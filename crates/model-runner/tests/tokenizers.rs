@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model_runner::Tokenizer;
 use serde_json::Value;
@@ -104,4 +104,59 @@ fn the_words_equal_the_peers_lists_with_their_duplicates() {
         // 52 letters are also byte tokens where bytes are a fallback.
         assert_eq!(duplicates, if style == "gemma_style" { 52 } else { 0 }, "{style}");
     }
+}
+
+/// A byte-pair tokenizer whose parts can be replaced.
+fn made(part: &str, value: Value) -> Vec<u8> {
+    let mut file = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null, "decoder": null,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
+            "fuse_unk": false, "byte_fallback": false, "vocab": {"a": 0, "b": 1, "ab": 2, "abab": 3}, "merges": ["a b", "ab ab"],
+        },
+    });
+    *file.pointer_mut(part).unwrap() = value;
+    serde_json::to_vec(&file).unwrap()
+}
+
+#[test]
+fn dropout_left_over_from_training_is_not_applied() {
+    let file = made("/model/dropout", Value::from(0.5));
+    let tokenizer = Tokenizer::from_bytes(Path::new("t.json"), &file, None).unwrap();
+    for _ in 0..20 {
+        assert_eq!(tokenizer.encode("ababab").unwrap(), [3, 2]);
+    }
+}
+
+#[test]
+fn panics_of_the_library_are_errors() {
+    let file = made("/decoder", serde_json::json!({"type": "Fuse"}));
+    let cut = file.windows(6).position(|bytes| bytes == b"\"Fuse\"").unwrap() + 3;
+    let Err(error) = Tokenizer::from_bytes(Path::new("t.json"), &file[..cut], None) else {
+        panic!("half a file is no tokenizer");
+    };
+    let error = error.to_string();
+    assert!(error.contains("t.json") && error.contains("library failed"), "{error}");
+
+    let strip = serde_json::json!({"type": "Strip", "content": "a", "start": 0, "stop": 9});
+    let tokenizer = Tokenizer::from_bytes(Path::new("t.json"), &made("/decoder", strip), None).unwrap();
+    assert_eq!(tokenizer.token_string(0), None);
+    assert!(
+        tokenizer
+            .decode(&[0])
+            .unwrap_err()
+            .to_string()
+            .contains("library failed")
+    );
+
+    let empty = serde_json::json!({"type": "FixedLength", "length": 0});
+    let tokenizer = Tokenizer::from_bytes(Path::new("t.json"), &made("/pre_tokenizer", empty), None).unwrap();
+    assert!(
+        tokenizer
+            .encode("ab")
+            .unwrap_err()
+            .to_string()
+            .contains("library failed")
+    );
 }

@@ -5,6 +5,8 @@
 
 use kernels::math;
 
+use crate::Architecture;
+
 /// Values that are compared with the bar at a time.
 const LANES: usize = 16;
 
@@ -82,15 +84,39 @@ impl Candidates {
     /// Keeps the largest positive value of each run of `size` consecutive latents, the earliest of equals.
     pub(crate) fn push_grouped(&mut self, start: usize, values: &[f32], size: usize) {
         for (lane, &value) in values.iter().enumerate().filter(|&(_, &value)| value > 0.0) {
-            let latent = (start + lane) as u32;
-            // Latents ascend, so a run that has a candidate has the last one.
-            match self.found.last_mut() {
-                Some(best) if best.1 as usize / size == latent as usize / size => {
-                    if value > best.0 {
-                        *best = (value, latent);
-                    }
+            self.offer((value, (start + lane) as u32), size);
+        }
+    }
+
+    /// Keeps a candidate if it is the largest of its run so far.
+    fn offer(&mut self, candidate: (f32, u32), size: usize) {
+        // Latents ascend, so a run that has a candidate has the last one.
+        match self.found.last_mut() {
+            Some(best) if best.1 as usize / size == candidate.1 as usize / size => {
+                if candidate.0 > best.0 {
+                    *best = candidate;
                 }
-                _ => self.found.push((value, latent)),
+            }
+            _ => self.found.push(candidate),
+        }
+    }
+
+    /// Takes over what a walk over later latents found, by the rule of `architecture`. The choice is that of one walk over all.
+    pub(crate) fn absorb(&mut self, later: Self, architecture: Architecture, d_sae: usize) {
+        match architecture {
+            Architecture::GroupMax { groups } => {
+                for candidate in later.found {
+                    self.offer(candidate, d_sae / groups);
+                }
+            }
+            Architecture::Standard | Architecture::JumpRelu | Architecture::Gated => self.found.extend(later.found),
+            Architecture::TopK { .. } => {
+                self.found.extend(later.found);
+                self.prune::<false>();
+            }
+            Architecture::AbsTopK { .. } => {
+                self.found.extend(later.found);
+                self.prune::<true>();
             }
         }
     }
@@ -171,6 +197,52 @@ mod tests {
         slow.truncate(90);
         slow.sort_by_key(|entry| entry.1);
         assert_eq!(fast.finish(), slow);
+    }
+
+    #[test]
+    fn walks_over_parts_choose_what_one_walk_chooses() {
+        let values: Vec<f32> = (0..1200).map(|at| ((at * 37) % 53) as f32 - 26.0).collect();
+        let top = |signed: bool| {
+            let (k, rescale_acts_by_decoder_norm) = (40, false);
+            if signed {
+                Architecture::AbsTopK {
+                    k,
+                    rescale_acts_by_decoder_norm,
+                }
+            } else {
+                Architecture::TopK {
+                    k,
+                    rescale_acts_by_decoder_norm,
+                }
+            }
+        };
+        for architecture in [
+            top(false),
+            top(true),
+            Architecture::GroupMax { groups: 8 },
+            Architecture::Standard,
+        ] {
+            let walk = |range: std::ops::Range<usize>| {
+                let mut candidates = Candidates::new(architecture.limit());
+                let part = &values[range.clone()];
+                match architecture {
+                    Architecture::TopK { .. } => candidates.push_best(range.start, part),
+                    Architecture::AbsTopK { .. } => candidates.push_largest(range.start, part),
+                    Architecture::GroupMax { groups } => {
+                        candidates.push_grouped(range.start, part, values.len() / groups);
+                    }
+                    _ => candidates.push_above(range.start, part, &vec![0.0; part.len()]),
+                }
+                candidates
+            };
+            let whole = walk(0..values.len()).finish();
+            for cuts in [[1, 2], [149, 151], [400, 1199], [150, 300]] {
+                let mut merged = walk(0..cuts[0]);
+                merged.absorb(walk(cuts[0]..cuts[1]), architecture, values.len());
+                merged.absorb(walk(cuts[1]..values.len()), architecture, values.len());
+                assert_eq!(merged.finish(), whole, "{architecture:?} cut at {cuts:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! skip connection, whose output depends on the input too; [`Sae::decode_with_input`] and [`Sae::reconstruct`] serve all. An error
 //! term compares with the input ([`Sae::error_term`], which refuses transcoders) or with what the caller names
 //! ([`Sae::error_against`]).
+//!
+//! Of a decoder that stays in its file, the rows of latents that are active anywhere in the input are widened once each, some at
+//! a time.
 
 use kernels::{Layout, Threads, gemm_f32, math};
 use rayon::prelude::*;
@@ -12,6 +15,8 @@ use crate::{Normalization, Sae, SparseLatents};
 
 /// Rows of one task.
 const ROWS: usize = 64;
+/// Decoder rows that are widened or gathered at a time, where they are not in memory: 18 MiB at width 2304.
+const GATHERED: usize = 2048;
 
 impl Sae {
     /// Reconstruction: `z W_dec + b_dec`, with the input normalisation taken back. Latents are added in ascending order.
@@ -56,7 +61,7 @@ impl Sae {
                     gemm_f32(
                         (x.len() / d_in, d_in, d_out),
                         (x, Layout::rows(d_in)),
-                        (&self.weights.w_skip, Layout::transposed(d_in)),
+                        (&self.parts.vectors.w_skip, Layout::transposed(d_in)),
                         (out, Layout::rows(d_out)),
                         true,
                         1.0,
@@ -83,39 +88,71 @@ impl Sae {
     fn decode_latents(&self, latents: &SparseLatents) -> Vec<f32> {
         let d_out = self.d_out();
         assert_eq!(latents.width(), self.config.d_sae, "latents of another autoencoder");
-        let mut out = vec![0.0; latents.rows() * d_out];
-        out.par_chunks_mut(ROWS * d_out).enumerate().for_each(|(chunk, out)| {
-            for (at, out) in out.chunks_exact_mut(d_out).enumerate() {
-                self.decode_row(latents, chunk * ROWS + at, out);
+        let mut out = self.parts.vectors.b_dec.repeat(latents.rows());
+        match self.parts.decoder.rows() {
+            Some(rows) => out.par_chunks_mut(ROWS * d_out).enumerate().for_each(|(chunk, out)| {
+                for (at, out) in out.chunks_exact_mut(d_out).enumerate() {
+                    let (index, values) = latents.row(chunk * ROWS + at);
+                    self.add(index, values, |latent| &rows[latent * d_out..][..d_out], out);
+                }
+            }),
+            None => self.add_gathered(latents, &mut out),
+        }
+        // A transcoder's output is at another hook, which the input's norm says nothing about.
+        if self.config.normalize_activations != Normalization::None && !self.config.output.transcoder {
+            for (row, out) in out.chunks_exact_mut(d_out).enumerate() {
+                let norm = latents
+                    .row_norm(row)
+                    .expect("latents of an autoencoder that normalises come from its `encode`");
+                for value in out {
+                    *value = *value * norm.scale + norm.shift;
+                }
             }
-        });
+        }
         out
     }
 
-    fn decode_row(&self, latents: &SparseLatents, row: usize, out: &mut [f32]) {
-        let (index, values) = latents.row(row);
+    /// Adds decoder rows that have to be widened or gathered first: each active latent's once, some at a time.
+    fn add_gathered(&self, latents: &SparseLatents, out: &mut [f32]) {
+        let d_out = self.d_out();
+        let mut active = vec![false; latents.width()];
+        for row in 0..latents.rows() {
+            for &latent in latents.row(row).0 {
+                active[latent as usize] = true;
+            }
+        }
+        let active: Vec<usize> = (0..active.len()).filter(|&latent| active[latent]).collect();
+        // Ascending, so that every row adds its latents in the same order as from memory.
+        for block in active.chunks(GATHERED) {
+            let rows = self.parts.decoder.gather(block);
+            let row_of = |latent: usize| {
+                let at = block.partition_point(|&other| other < latent);
+                &rows[at * d_out..][..d_out]
+            };
+            let (first, last) = (block[0] as u32, block[block.len() - 1] as u32);
+            out.par_chunks_mut(d_out).enumerate().for_each(|(row, out)| {
+                let (index, values) = latents.row(row);
+                let here =
+                    index.partition_point(|&latent| latent < first)..index.partition_point(|&latent| latent <= last);
+                self.add(&index[here.clone()], &values[here], row_of, out);
+            });
+        }
+    }
+
+    /// `out += z W_dec` for some latents of one row.
+    fn add<'a>(&self, index: &[u32], values: &[f32], row_of: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
         math::simd(|| {
-            out.copy_from_slice(&self.weights.b_dec);
             for (&latent, &value) in index.iter().zip(values) {
                 let latent = latent as usize;
                 let value = self
                     .rescale
                     .get(latent)
                     .map_or(value, |norm| value / norm.max(f32::MIN_POSITIVE));
-                for (out, weight) in out.iter_mut().zip(self.decoder_row(latent)) {
+                for (out, weight) in out.iter_mut().zip(row_of(latent)) {
                     *out += value * weight;
                 }
             }
         });
-        // A transcoder's output is at another hook, which the input's norm says nothing about.
-        if self.config.normalize_activations != Normalization::None && !self.config.output.transcoder {
-            let norm = latents
-                .row_norm(row)
-                .expect("latents of an autoencoder that normalises come from its `encode`");
-            for value in out {
-                *value = *value * norm.scale + norm.shift;
-            }
-        }
     }
 
     /// What the reconstruction leaves out: `x` less [`Sae::decode_with_input`].

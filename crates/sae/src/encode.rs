@@ -1,9 +1,13 @@
 //! From rows of activations to sparse latents.
 //!
-//! Rows are taken in chunks, one task each, and latents in blocks: a block of pre-activations is one matrix product in a buffer
-//! of half a megabyte, from which the few latents above the bar are kept. For top-k a row keeps its best candidates so far and
-//! raises its bar whenever it prunes them, by selection, without sorting. Chunks do not depend on the number of threads, so
-//! neither do the results.
+//! Rows are taken in groups, so that the encoder is read (and, where it stays in its file, widened) once per group, and the latents
+//! of a group in spans, one task each; a span is walked in blocks. A block of pre-activations is one matrix product in a buffer that
+//! stays in cache, from which the few latents above the bar are kept. For top-k a row keeps its best candidates so far and raises
+//! its bar whenever it prunes them, by selection, without sorting; what spans have found is merged by the same rule. Groups and
+//! blocks do not depend on the number of threads, and which of the values are chosen does not depend on the spans, so neither do
+//! the results.
+
+use std::ops::Range;
 
 use kernels::{Layout, Threads, gemm_f32};
 use rayon::prelude::*;
@@ -12,10 +16,14 @@ use crate::candidates::{Candidates, Gate};
 use crate::latents::Chunk;
 use crate::{Architecture, RowNorm, Sae, SparseLatents};
 
-/// Rows of one task.
-const ROWS: usize = 128;
+/// Rows of a group: from 256 rows on the products run at their peak, and a group's rows and pre-activations stay in cache.
+const ROWS: usize = 512;
+/// Rows of a group where the encoder stays in its file, which may have to be read from disk for each group.
+const ROWS_MAPPED: usize = 2048;
 /// Latents of one matrix product.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 512;
+/// Tasks per thread, so that none waits long for the last one.
+const TASKS: usize = 4;
 
 impl Sae {
     /// Latents of `x`: non-zero ones only, negative ones for [`Architecture::AbsTopK`]. A row with a value that is not a number
@@ -29,10 +37,19 @@ impl Sae {
     /// If `x` is not whole rows.
     #[must_use]
     pub fn encode(&self, x: &[f32]) -> SparseLatents {
-        self.rows_of(x);
+        let total = self.rows_of(x);
+        let rows = if self.parts.encoder.is_stored() {
+            ROWS_MAPPED
+        } else {
+            ROWS
+        };
+        let groups = total.div_ceil(rows).max(1);
+        let blocks = self.config.d_sae.div_ceil(BLOCK);
+        let spans = (TASKS * rayon::current_num_threads()).div_ceil(groups).min(blocks);
+        let span = blocks.div_ceil(spans) * BLOCK;
         let chunks = x
-            .par_chunks(ROWS * self.config.d_in)
-            .map(|rows| self.encode_chunk(rows))
+            .par_chunks(rows * self.config.d_in)
+            .map(|x| self.encode_group(x, span))
             .collect();
         SparseLatents::concat(self.config.d_sae, chunks)
     }
@@ -57,7 +74,7 @@ impl Sae {
         for row in input.chunks_exact_mut(self.config.d_in) {
             norms.extend(self.config.normalize_activations.apply(row));
             if self.config.apply_b_dec_to_input {
-                for (value, bias) in row.iter_mut().zip(&self.weights.b_dec) {
+                for (value, bias) in row.iter_mut().zip(&self.parts.vectors.b_dec) {
                     *value -= bias;
                 }
             }
@@ -65,30 +82,60 @@ impl Sae {
         (input, norms)
     }
 
-    fn encode_chunk(&self, x: &[f32]) -> Chunk {
-        let (d_in, d_sae) = (self.config.d_in, self.config.d_sae);
-        let rows = x.len() / d_in;
+    /// Latents of one group of rows, `span` of them a task.
+    fn encode_group(&self, x: &[f32], span: usize) -> Chunk {
+        let d_sae = self.config.d_sae;
         let (input, norms) = self.encoder_input(x);
+        let mut spans: Vec<Vec<Candidates>> = (0..d_sae.div_ceil(span))
+            .into_par_iter()
+            .map(|at| self.scan(&input, at * span..d_sae.min((at + 1) * span)))
+            .collect();
+        let rows = x.len() / self.config.d_in;
+        let mut chunk = Chunk {
+            ends: Vec::with_capacity(rows),
+            index: Vec::new(),
+            value: Vec::new(),
+            norms,
+        };
+        let mut later = spans.split_off(1).into_iter().map(Vec::into_iter).collect::<Vec<_>>();
+        for mut candidates in spans.into_iter().flatten() {
+            for span in later.iter_mut().filter_map(Iterator::next) {
+                candidates.absorb(span, self.config.architecture, d_sae);
+            }
+            for (value, latent) in candidates.finish() {
+                chunk.index.push(latent);
+                chunk.value.push(value);
+            }
+            chunk.ends.push(chunk.index.len());
+        }
+        chunk
+    }
+
+    /// What a walk over some latents keeps of each row of `input`.
+    fn scan(&self, input: &[f32], latents: Range<usize>) -> Vec<Candidates> {
+        let (d_in, d_sae) = (self.config.d_in, self.config.d_sae);
+        let rows = input.len() / d_in;
         let architecture = self.config.architecture;
         let limit = architecture.limit();
         let mut kept: Vec<Candidates> = (0..rows).map(|_| Candidates::new(limit)).collect();
-        let mut pre = vec![0.0; rows * BLOCK.min(d_sae)];
-        for start in (0..d_sae).step_by(BLOCK) {
-            let width = BLOCK.min(d_sae - start);
-            let range = start..start + width;
+        let mut pre = vec![0.0; rows * BLOCK.min(latents.len())];
+        let mut widened = Vec::new();
+        for start in latents.clone().step_by(BLOCK) {
+            let range = start..latents.end.min(start + BLOCK);
+            let width = range.len();
             let pre = &mut pre[..rows * width];
             // The two halves of a gated encoder scale the product differently, so their biases come later.
             if architecture == Architecture::Gated {
                 pre.fill(0.0);
             } else {
                 for row in pre.chunks_exact_mut(width) {
-                    row.copy_from_slice(&self.weights.b_enc[range.clone()]);
+                    row.copy_from_slice(&self.parts.vectors.b_enc[range.clone()]);
                 }
             }
             gemm_f32(
                 (rows, d_in, width),
-                (&input, Layout::rows(d_in)),
-                self.encoder().block(start),
+                (input, Layout::rows(d_in)),
+                self.parts.encoder.operand(range.clone(), &mut widened),
                 (pre, Layout::rows(width)),
                 true,
                 1.0,
@@ -109,27 +156,14 @@ impl Sae {
                 }
             }
         }
-        let mut chunk = Chunk {
-            ends: Vec::with_capacity(rows),
-            index: Vec::new(),
-            value: Vec::new(),
-            norms,
-        };
-        for candidates in kept {
-            for (value, latent) in candidates.finish() {
-                chunk.index.push(latent);
-                chunk.value.push(value);
-            }
-            chunk.ends.push(chunk.index.len());
-        }
-        chunk
+        kept
     }
 
     /// The gate of some latents.
-    fn gate(&self, range: std::ops::Range<usize>) -> Gate<'_> {
+    fn gate(&self, range: Range<usize>) -> Gate<'_> {
         Gate {
-            bias: &self.weights.b_gate[range.clone()],
-            magnitude: &self.weights.b_mag[range.clone()],
+            bias: &self.parts.vectors.b_gate[range.clone()],
+            magnitude: &self.parts.vectors.b_mag[range.clone()],
             scale: &self.magnitude[range],
         }
     }

@@ -6,15 +6,17 @@
 //! latents pass the same thresholds and the reconstruction stays. Under plain top-k, signed top-k and group maximum the factors
 //! would change which latents win, so it is refused; with rescaling the selection already compares folded values.
 //!
+//! Matrices in memory are rewritten; those that stay in their file carry the factors.
+//!
 //! A factor on the input can be folded in two units: [`Sae::fold_input_scale`] gives latents in units of the unscaled activations,
 //! [`Sae::fold_norm_scaling_factor`] leaves the latents as they were, as `SAELens` does.
 
-use kernels::math;
-
+use crate::factor::divide;
+use crate::parts::Parts;
 use crate::{Architecture, Normalization, Sae, SaeConfig, SaeError, Weights};
 
 /// Norms below this count as this, as in `SAELens`: a decoder row of zeros stays one.
-const SMALLEST_NORM: f32 = 1e-8;
+pub(crate) const SMALLEST_NORM: f32 = 1e-8;
 
 impl Sae {
     /// Euclidean norms of the decoder rows.
@@ -23,7 +25,7 @@ impl Sae {
     /// - returns: `[d_sae]`
     #[must_use]
     pub fn decoder_norms(&self) -> Vec<f32> {
-        row_norms(&self.weights.w_dec, self.d_out())
+        self.parts.decoder.norms()
     }
 
     /// An autoencoder with unit decoder rows and the same reconstructions; its latents are those of `self` times the norm.
@@ -44,9 +46,9 @@ impl Sae {
             } => "signed top-k compares the latents of a row",
             Architecture::GroupMax { .. } => "a group maximum compares the latents of a group",
             _ => {
-                let mut weights = self.weights.clone();
-                fold_norms(&mut weights, self.d_out());
-                return self.rebuilt(weights);
+                let mut parts = self.parts.clone();
+                parts.fold_norms(SMALLEST_NORM);
+                return self.rebuilt(parts);
             }
         };
         Err(SaeError::Fold {
@@ -66,7 +68,7 @@ impl Sae {
     /// or whose output is at another hook.
     pub fn fold_input_scale(&self, scale: f32) -> Result<Self, SaeError> {
         check_scale(&self.config, scale)?;
-        let mut weights = self.weights.clone();
+        let mut parts = self.parts.clone();
         let Weights {
             b_enc,
             b_dec,
@@ -77,11 +79,11 @@ impl Sae {
             w_dec: _,
             r_mag: _,
             w_skip: _,
-        } = &mut weights;
+        } = &mut parts.vectors;
         for values in [b_enc, b_dec, threshold, b_gate, b_mag] {
             divide(values, scale);
         }
-        self.rebuilt(weights)
+        self.rebuilt(parts)
     }
 
     /// The autoencoder of unscaled activations, from one that was fitted to activations times `scale`, with latents as they were:
@@ -91,14 +93,14 @@ impl Sae {
     /// Those of [`Sae::fold_input_scale`].
     pub fn fold_norm_scaling_factor(&self, scale: f32) -> Result<Self, SaeError> {
         check_scale(&self.config, scale)?;
-        let mut weights = self.weights.clone();
-        fold_factor(&mut weights, scale);
-        self.rebuilt(weights)
+        let mut parts = self.parts.clone();
+        parts.fold_factor(scale);
+        self.rebuilt(parts)
     }
 
     /// The same autoencoder with other weights. What its files were stays known; that they hold these weights is no longer so.
-    fn rebuilt(&self, weights: Weights) -> Result<Self, SaeError> {
-        let mut sae = Self::new(self.config.clone(), weights)?;
+    fn rebuilt(&self, parts: Parts) -> Result<Self, SaeError> {
+        let mut sae = Self::from_parts(self.config.clone(), parts)?;
         sae.identity.clone_from(&self.identity);
         Ok(sae)
     }
@@ -126,52 +128,4 @@ pub(crate) fn check_scale(config: &SaeConfig, scale: f32) -> Result<(), SaeError
         return refuse("the factor is of the input, and a transcoder's output is at another hook");
     }
     Ok(())
-}
-
-/// Folds a factor of the input in place, leaving latents and what thresholds compare as they are.
-pub(crate) fn fold_factor(weights: &mut Weights, scale: f32) {
-    multiply(&mut weights.w_enc, scale);
-    divide(&mut weights.w_dec, scale);
-    divide(&mut weights.b_dec, scale);
-}
-
-/// `values *= factor`.
-pub(crate) fn multiply(values: &mut [f32], factor: f32) {
-    for value in values {
-        *value *= factor;
-    }
-}
-
-/// `values /= divisor`: not a product with the reciprocal, which rounds twice.
-pub(crate) fn divide(values: &mut [f32], divisor: f32) {
-    for value in values {
-        *value /= divisor;
-    }
-}
-
-/// Euclidean norms of the rows of a matrix of this width.
-pub(crate) fn row_norms(matrix: &[f32], width: usize) -> Vec<f32> {
-    let rows = matrix.chunks_exact(width);
-    math::simd(|| rows.map(|row| math::square_sum(row).sqrt()).collect())
-}
-
-/// Gives the decoder unit rows in place.
-pub(crate) fn fold_norms(weights: &mut Weights, d_out: usize) {
-    let norms: Vec<f32> = row_norms(&weights.w_dec, d_out)
-        .into_iter()
-        .map(|norm| norm.max(SMALLEST_NORM))
-        .collect();
-    for (row, norm) in weights.w_dec.chunks_exact_mut(d_out).zip(&norms) {
-        divide(row, *norm);
-    }
-    let per_latent = weights.w_enc.chunks_exact_mut(norms.len()).map(|row| &mut *row);
-    let biases = [
-        weights.b_enc.as_mut_slice(),
-        weights.threshold.as_mut_slice(),
-        weights.b_gate.as_mut_slice(),
-        weights.b_mag.as_mut_slice(),
-    ];
-    for values in per_latent.chain(biases) {
-        values.iter_mut().zip(&norms).for_each(|(value, norm)| *value *= norm);
-    }
 }

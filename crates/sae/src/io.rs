@@ -1,6 +1,6 @@
 //! Opening any checkpoint, writing `SAELens` 6 folders, and the identity of an autoencoder as a hash.
 //!
-//! Weights are widened to f32 on reading. Thresholds stay f32 on writing even where the rest is bf16, as `SAELens` does:
+//! Weights are f32 once they are read, at once or when they are used. Thresholds stay f32 on writing even where the rest is bf16, as `SAELens` does:
 //! rounding a threshold moves which latents fire.
 
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl Sae {
         OpenOptions::new().format(format).open(path)
     }
 
-    /// Writes a folder that [`Sae::open`] and `SAELens` 6 read.
+    /// Writes a folder that [`Sae::open`] and `SAELens` 6 read. Weights that stay in their file are widened in memory for it.
     ///
     /// # Errors
     /// [`SaeError::Save`] for what `SAELens` 6 has no words for, [`SaeError::Checkpoint`] if the folder cannot be written.
@@ -58,23 +58,25 @@ impl Sae {
             StoredDtype::F32 => TensorData::f32(name, shape, values),
             StoredDtype::Bf16 => TensorData::bf16(name, shape, values),
         };
+        let vectors = &self.parts.vectors;
+        let (w_enc, w_dec) = (self.parts.encoder.dense(false), self.parts.decoder.dense(true));
         let mut tensors = vec![
-            tensor("W_enc", &[d_in, d_sae], self.weights.w_enc.as_slice()),
-            tensor("W_dec", &[d_sae, d_out], &self.weights.w_dec),
-            tensor("b_dec", &[d_out], &self.weights.b_dec),
+            tensor("W_enc", &[d_in, d_sae], &*w_enc),
+            tensor("W_dec", &[d_sae, d_out], &w_dec),
+            tensor("b_dec", &[d_out], &vectors.b_dec),
         ];
         if self.config.architecture == Architecture::Gated {
-            tensors.push(tensor("b_gate", &[d_sae], &self.weights.b_gate));
-            tensors.push(tensor("b_mag", &[d_sae], &self.weights.b_mag));
-            tensors.push(tensor("r_mag", &[d_sae], &self.weights.r_mag));
+            tensors.push(tensor("b_gate", &[d_sae], &vectors.b_gate));
+            tensors.push(tensor("b_mag", &[d_sae], &vectors.b_mag));
+            tensors.push(tensor("r_mag", &[d_sae], &vectors.r_mag));
         } else {
-            tensors.push(tensor("b_enc", &[d_sae], &self.weights.b_enc));
+            tensors.push(tensor("b_enc", &[d_sae], &vectors.b_enc));
         }
         if self.config.output.skip {
-            tensors.push(tensor("W_skip", &[d_out, d_in], &self.weights.w_skip));
+            tensors.push(tensor("W_skip", &[d_out, d_in], &vectors.w_skip));
         }
         if self.config.architecture == Architecture::JumpRelu {
-            tensors.push(TensorData::f32("threshold", &[d_sae], &self.weights.threshold));
+            tensors.push(TensorData::f32("threshold", &[d_sae], &vectors.threshold));
         }
         // The configuration comes last: a folder with a `cfg.json` is complete.
         write::safetensors(&folder.join(WEIGHTS), &tensors, &BTreeMap::new())?;
@@ -103,17 +105,21 @@ impl Sae {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.cfg_text(StoredDtype::F32).as_bytes());
         let Weights {
-            w_enc,
+            w_enc: _,
             b_enc,
-            w_dec,
+            w_dec: _,
             b_dec,
             threshold,
             b_gate,
             b_mag,
             r_mag,
             w_skip,
-        } = &self.weights;
-        for values in [w_enc, b_enc, w_dec, b_dec, threshold, b_gate, b_mag, r_mag, w_skip] {
+        } = &self.parts.vectors;
+        // One matrix at a time, where they have to be widened for it.
+        hasher.update(&write::f32_bytes(&self.parts.encoder.dense(false)));
+        hasher.update(&write::f32_bytes(b_enc));
+        hasher.update(&write::f32_bytes(&self.parts.decoder.dense(true)));
+        for values in [b_dec, threshold, b_gate, b_mag, r_mag, w_skip] {
             hasher.update(&write::f32_bytes(values));
         }
         hasher.finalize().to_hex().to_string()

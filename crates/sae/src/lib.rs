@@ -1,6 +1,7 @@
 //! Sparse autoencoders: formats, encode, decode, training.
 //!
-//! An [`Sae`] is a checked configuration with weights widened to f32. [`Sae::open`] reads every [`Format`] that researchers publish
+//! An [`Sae`] is a checked configuration with weights that compute as f32: widened in memory, or, of large autoencoders, left in their
+//! mapped file and widened as they are used ([`Residency`]). [`Sae::open`] reads every [`Format`] that researchers publish
 //! or that their libraries write, recognised from the files, and keeps a verdict on every field and tensor in an [`Identity`];
 //! [`Sae::save`] writes the `SAELens` 6 layout. An autoencoder turns rows of activations into [`SparseLatents`] and back, and can be
 //! rewritten into an equal one with unit decoder rows ([`Sae::fold_decoder_norms`]). [`train()`] fits one from activations with
@@ -22,8 +23,8 @@ mod columns;
 mod config;
 mod decode;
 mod encode;
-mod encoder;
 mod error;
+mod factor;
 mod fields;
 mod fold;
 mod formats;
@@ -32,9 +33,11 @@ pub mod fuzz;
 mod identity;
 mod io;
 mod latents;
+mod matrix;
 mod metadata;
 mod normalize;
 mod options;
+mod parts;
 mod pre_activations;
 mod quality;
 mod sae;
@@ -50,7 +53,7 @@ pub use io::StoredDtype;
 pub use latents::SparseLatents;
 pub use metadata::Metadata;
 pub use normalize::RowNorm;
-pub use options::OpenOptions;
+pub use options::{OpenOptions, Residency};
 pub use quality::{Quality, evaluate, evaluate_against};
 pub use sae::{Sae, Weights};
 pub use tally::{Measured, Tally};

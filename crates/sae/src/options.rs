@@ -7,6 +7,22 @@ use std::path::Path;
 
 use crate::{Format, Sae, SaeError, formats};
 
+/// Where the encoder and the decoder of an opened autoencoder are.
+///
+/// Both ways compute the same: latents and reconstructions differ at most by the order in which f32 products are summed. A matrix
+/// that its file holds deflated or strided (some `.npz` and torch files) is unpacked into memory in its stored type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Residency {
+    /// [`Residency::Mapped`] if they are more than 2 GiB in f32, else [`Residency::Resident`].
+    #[default]
+    Auto,
+    /// Widened to f32 in memory.
+    Resident,
+    /// In the mapped file, in the type that they are stored in; what is used is widened when it is used. A decoder that is stored
+    /// `[d_out, d_sae]` is gathered value by value for each active latent, which is slow where the file is not in memory.
+    Mapped,
+}
+
 /// How to open a checkpoint. [`OpenOptions::new`] decides nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OpenOptions {
@@ -14,6 +30,7 @@ pub struct OpenOptions {
     pub(crate) k: Option<usize>,
     pub(crate) norm_scaling_factor: Option<f32>,
     pub(crate) stored_threshold: bool,
+    pub(crate) residency: Residency,
 }
 
 impl OpenOptions {
@@ -50,6 +67,13 @@ impl OpenOptions {
     #[must_use]
     pub fn stored_threshold(mut self) -> Self {
         self.stored_threshold = true;
+        self
+    }
+
+    /// Where the matrices are kept; [`Residency::Auto`] if nothing is said. No numbers depend on it, and no hash.
+    #[must_use]
+    pub fn residency(mut self, residency: Residency) -> Self {
+        self.residency = residency;
         self
     }
 

@@ -31,7 +31,7 @@ impl Sae {
             return out;
         }
         let scale = |latent: usize| self.rescale.get(latent).copied().unwrap_or(1.0);
-        let columns = self.encoder().columns(latents);
+        let columns = self.parts.encoder.gather(latents);
         let bias = self.encoder_bias();
         let biases: Vec<f32> = latents.iter().map(|&latent| bias[latent]).collect();
         let scales: Vec<f32> = latents.iter().map(|&latent| scale(latent)).collect();
@@ -45,7 +45,7 @@ impl Sae {
                 gemm_f32(
                     (x.len() / d_in, d_in, width),
                     (&input, Layout::rows(d_in)),
-                    (&columns, Layout::rows(width)),
+                    (&columns, Layout::transposed(d_in)),
                     (out, Layout::rows(width)),
                     true,
                     1.0,

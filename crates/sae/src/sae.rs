@@ -1,7 +1,10 @@
 //! The autoencoder: a configuration and the weights that fit it.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::parts::Parts;
 use crate::{Architecture, Identity, Normalization, SaeConfig, SaeError};
 
 /// The tensors of an autoencoder, row-major f32.
@@ -40,7 +43,7 @@ pub struct Weights {
 #[derive(Clone, Debug)]
 pub struct Sae {
     pub(crate) config: SaeConfig,
-    pub(crate) weights: Weights,
+    pub(crate) parts: Parts,
     /// What a pre-activation must exceed to be a latent of its own right: `max(threshold, 0)`. Top-k bars move with the row.
     pub(crate) bars: Vec<f32>,
     /// Decoder norms where pre-activations are multiplied by them, else empty.
@@ -60,7 +63,14 @@ impl Sae {
     /// [`SaeError::Invalid`] if a weight has the wrong length or is not finite, `k` is 0 or above `d_sae`, groups do not divide the
     /// latents, or the decoder bias is to be subtracted from an input of another width.
     pub fn new(config: SaeConfig, weights: Weights) -> Result<Self, SaeError> {
-        check(&config, &weights)?;
+        let parts = Parts::resident(weights, &config);
+        Self::from_parts(config, parts)
+    }
+
+    /// [`Sae::new`], with matrices that may be in their file.
+    pub(crate) fn from_parts(config: SaeConfig, parts: Parts) -> Result<Self, SaeError> {
+        check(&config, &parts)?;
+        let weights = &parts.vectors;
         let bars = if config.architecture == Architecture::JumpRelu {
             weights.threshold.iter().map(|threshold| threshold.max(0.0)).collect()
         } else {
@@ -69,7 +79,7 @@ impl Sae {
         let magnitude = weights.r_mag.iter().map(|log| log.exp()).collect();
         let mut sae = Self {
             config,
-            weights,
+            parts,
             bars,
             rescale: Vec::new(),
             magnitude,
@@ -96,16 +106,30 @@ impl Sae {
         &self.config
     }
 
-    /// All weights.
+    /// A copy of all weights, widened where they stay in their file. Those who need some of them ask for those: see
+    /// [`Sae::decoder_row`], [`Sae::decoder_bias`], [`Sae::visit_encoder`] and [`Sae::visit_decoder`].
     #[must_use]
-    pub fn weights(&self) -> &Weights {
-        &self.weights
+    pub fn weights(&self) -> Weights {
+        self.parts.clone().into_weights()
     }
 
-    /// The parts, for building a changed autoencoder with [`Sae::new`].
+    /// The parts, for building a changed autoencoder with [`Sae::new`]; widened where they stay in their file.
     #[must_use]
     pub fn into_parts(self) -> (SaeConfig, Weights) {
-        (self.config, self.weights)
+        (self.config, self.parts.into_weights())
+    }
+
+    /// Whether a matrix stays in its mapped file: see [`crate::Residency`].
+    #[must_use]
+    pub fn is_mapped(&self) -> bool {
+        self.parts.is_mapped()
+    }
+
+    /// The same autoencoder with all weights widened in memory.
+    #[must_use]
+    pub fn into_resident(mut self) -> Self {
+        self.parts = self.parts.into_resident();
+        self
     }
 
     /// Width of the activations.
@@ -146,9 +170,34 @@ impl Sae {
     /// # Panics
     /// If there is no such latent.
     #[must_use]
-    pub fn decoder_row(&self, latent: usize) -> &[f32] {
-        let d_out = self.config.output.d_out;
-        &self.weights.w_dec[latent * d_out..][..d_out]
+    pub fn decoder_row(&self, latent: usize) -> Cow<'_, [f32]> {
+        assert!(latent < self.config.d_sae, "latent {latent} of {}", self.config.d_sae);
+        self.parts.decoder.latent(latent)
+    }
+
+    /// Decoder bias.
+    ///
+    /// # Shapes
+    /// - returns: `[d_out]`
+    #[must_use]
+    pub fn decoder_bias(&self) -> &[f32] {
+        &self.parts.vectors.b_dec
+    }
+
+    /// Calls `visit` with blocks of consecutive latents that cover all: their range, and their columns of `W_enc`.
+    ///
+    /// # Shapes
+    /// - `visit`: `[d_in, n]` for `n` latents
+    pub fn visit_encoder(&self, visit: impl FnMut(Range<usize>, &[f32])) {
+        self.parts.encoder.visit(false, visit);
+    }
+
+    /// Calls `visit` with blocks of consecutive latents that cover all: their range, and their rows of `W_dec`.
+    ///
+    /// # Shapes
+    /// - `visit`: `[n, d_out]` for `n` latents
+    pub fn visit_decoder(&self, visit: impl FnMut(Range<usize>, &[f32])) {
+        self.parts.decoder.visit(true, visit);
     }
 
     /// Encoder column of a latent.
@@ -161,7 +210,7 @@ impl Sae {
     #[must_use]
     pub fn encoder_column(&self, latent: usize) -> Vec<f32> {
         assert!(latent < self.config.d_sae, "latent {latent} of {}", self.config.d_sae);
-        self.encoder().columns(&[latent])
+        self.parts.encoder.gather(&[latent])
     }
 
     /// `JumpReLU` thresholds, in units of the pre-activations; `None` for other architectures.
@@ -170,7 +219,17 @@ impl Sae {
     /// - returns: `[d_sae]`
     #[must_use]
     pub fn thresholds(&self) -> Option<&[f32]> {
-        (self.config.architecture == Architecture::JumpRelu).then_some(&self.weights.threshold)
+        (self.config.architecture == Architecture::JumpRelu).then_some(&self.parts.vectors.threshold)
+    }
+
+    /// What is added to `h W_enc` before it is compared: `b_enc`, or `b_gate` of a gated autoencoder.
+    pub(crate) fn encoder_bias(&self) -> &[f32] {
+        let vectors = &self.parts.vectors;
+        if vectors.b_enc.is_empty() {
+            &vectors.b_gate
+        } else {
+            &vectors.b_enc
+        }
     }
 
     /// Rows in `x`.
@@ -193,7 +252,7 @@ fn invalid<T>(field: &'static str, expected: impl Into<String>, found: impl std:
     })
 }
 
-fn check(config: &SaeConfig, weights: &Weights) -> Result<(), SaeError> {
+fn check(config: &SaeConfig, parts: &Parts) -> Result<(), SaeError> {
     let SaeConfig {
         d_in, d_sae, output, ..
     } = *config;
@@ -216,10 +275,17 @@ fn check(config: &SaeConfig, weights: &Weights) -> Result<(), SaeError> {
     );
     // Cannot overflow: both matrices above exist in memory, and a skip connection is refused where its size is not theirs.
     let skip = output.d_out.saturating_mul(d_in);
+    let weights = &parts.vectors;
+    for (field, matrix, length) in [("w_enc", &parts.encoder, encoder), ("w_dec", &parts.decoder, decoder)] {
+        if matrix.len() != length {
+            return invalid(field, format!("{length} values"), matrix.len());
+        }
+        if let Some((at, value)) = matrix.not_finite() {
+            return invalid(field, "finite values", format!("{value} at index {at}"));
+        }
+    }
     for (field, values, length) in [
-        ("w_enc", &weights.w_enc, encoder),
         ("b_enc", &weights.b_enc, only(!gated, d_sae)),
-        ("w_dec", &weights.w_dec, decoder),
         ("b_dec", &weights.b_dec, output.d_out),
         ("threshold", &weights.threshold, only(jumps, d_sae)),
         ("b_gate", &weights.b_gate, only(gated, d_sae)),

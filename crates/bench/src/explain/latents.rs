@@ -81,7 +81,7 @@ impl Latents {
                 latent,
                 activation: f64::from(activation),
                 cosine: cosines[latent as usize],
-                share: f64::from(activation) * projected(sae.decoder_row(latent as usize)) / projection,
+                share: f64::from(activation) * projected(&sae.decoder_row(latent as usize)) / projection,
                 // A silent latent has nothing to remove.
                 effect: effects.iter().find(|e| e.latent == latent).map_or(0.0, |e| e.effect),
                 on,
@@ -99,7 +99,7 @@ impl Latents {
             absorber,
             silent,
             projection,
-            bias: projected(&sae.weights().b_dec),
+            bias: projected(sae.decoder_bias()),
             error: projected(&sae.error_term(x, &encoded)),
             words: train.y.iter().filter(|&&y| y == class).count(),
         })

@@ -130,7 +130,7 @@ impl Subject<'_> {
     }
 
     fn cosines(&self, direction: &[f64]) -> Vec<f64> {
-        decoder_cosines(&self.sae.weights().w_dec, direction)
+        decoder_cosines(self.sae, direction)
     }
 }
 

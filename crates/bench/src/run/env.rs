@@ -11,7 +11,11 @@ pub(crate) fn here() -> Env {
         device: "flex".to_owned(),
         cpu: cpu_name(),
         threads: rayon::current_num_threads() as u32,
-        features: Vec::new(),
+        features: if cfg!(feature = "download") {
+            vec!["download".to_owned()]
+        } else {
+            Vec::new()
+        },
     }
 }
 

@@ -431,7 +431,7 @@ fn detection(
 
         let direction = site.directions.lr.direction(class);
         let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-        let cosines = decoder_cosines(&sae.weights().w_dec, direction);
+        let cosines = decoder_cosines(sae, direction);
         let found: Vec<usize> = (0..n)
             .filter(|&row| positive[row] && lr_scores[row * plan.letters.len() + class] > 0.0)
             .collect();

@@ -12,6 +12,7 @@ use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report, deepseek_r1};
 use crate::fields::Fields;
+use crate::parts::Parts;
 use crate::{Architecture, Metadata, Normalization, Output, Reshape, SaeConfig, SaeError, Sourced, Weights};
 
 pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
@@ -19,10 +20,10 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     let (config, mut report) = parse(&cfg.file, cfg.map.clone())?;
     let (d_in, d_sae) = (config.d_in, config.d_sae);
     let mut tensors = Tensors::new(&source.checkpoint, &source.weights, "");
-    let weights = Weights {
-        w_enc: tensors.read("W_enc", &[d_in, d_sae], "encoder")?,
+    let encoder = tensors.latent_columns("W_enc", [d_in, d_sae], "encoder")?;
+    let decoder = tensors.latent_rows("W_dec", [d_sae, d_in], "decoder")?;
+    let vectors = Weights {
         b_enc: tensors.read("b_enc", &[d_sae], "encoder bias")?,
-        w_dec: tensors.read("W_dec", &[d_sae, d_in], "decoder")?,
         b_dec: tensors.read("b_dec", &[d_in], "decoder bias")?,
         ..Weights::default()
     };
@@ -30,7 +31,11 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     report.fields.extend(deepseek_r1::no_values(source)?);
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

@@ -7,6 +7,7 @@ use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report};
 use crate::fields::Fields;
+use crate::parts::Parts;
 use crate::{Architecture, Metadata, Normalization, Output, Reshape, SaeConfig, SaeError, Sourced, Weights};
 
 pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
@@ -25,13 +26,13 @@ pub(super) fn linear_layers(source: &Source, [encoder, decoder]: [&str; 2]) -> R
     let mut tensors = Tensors::new(&source.checkpoint, &source.weights, "");
     let name = |layer: &str, part: &str| format!("{layer}{part}");
     let [d_sae, d_in] = tensors.matrix_shape(&name(encoder, "weight"))?;
-    let weights = Weights {
-        w_enc: tensors.transposed(&name(encoder, "weight"), [d_sae, d_in], "encoder")?,
+    let vectors = Weights {
         b_enc: tensors.read(&name(encoder, "bias"), &[d_sae], "encoder bias")?,
-        w_dec: tensors.transposed(&name(decoder, "weight"), [d_in, d_sae], "decoder")?,
         b_dec: tensors.read(&name(decoder, "bias"), &[d_in], "decoder bias")?,
         ..Weights::default()
     };
+    let encoder = tensors.latent_rows(&name(encoder, "weight"), [d_sae, d_in], "encoder")?;
+    let decoder = tensors.latent_columns(&name(decoder, "weight"), [d_in, d_sae], "decoder")?;
     let report = Report {
         tensors: tensors.finish("this format has no such tensor", "the file may be of another library")?,
         fields: no_values(source)?,
@@ -49,7 +50,11 @@ pub(super) fn linear_layers(source: &Source, [encoder, decoder]: [&str; 2]) -> R
     };
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

@@ -25,7 +25,7 @@ use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report, deepseek_r1};
 use crate::fields::Fields;
-use crate::fold::row_norms;
+use crate::parts::Parts;
 use crate::{
     Architecture, Metadata, Normalization, NoteKind, OpenOptions, Output, Reshape, SaeConfig, SaeError, Sourced,
     Weights,
@@ -108,18 +108,18 @@ pub(super) fn load(source: &Source, options: &OpenOptions) -> Result<Loaded, Sae
     let shape = shape(&tensors, class)?;
     let (d_in, d_sae) = (d_in.unwrap_or(shape[0]), d_sae.unwrap_or(shape[1]));
     let mut values = deepseek_r1::values(source);
-    let mut weights = matrices(&mut tensors, class, d_in, d_sae)?;
+    let mut parts = matrices(&mut tensors, class, d_in, d_sae)?;
     let architecture = match class {
         Class::Standard | Class::New => Architecture::Standard,
         Class::Gated => Architecture::Gated,
         Class::JumpRelu => {
-            weights.threshold = tensors.per_latent("threshold", d_sae, "thresholds")?;
+            parts.vectors.threshold = tensors.per_latent("threshold", d_sae, "thresholds")?;
             Architecture::JumpRelu
         }
         Class::BatchTopK | Class::Matryoshka => {
             let stored = stored_k(&mut tensors, &mut values, prefix, k, "the target of training")?;
             declare(&mut report, stored, "the target of training");
-            weights.threshold = batch_threshold(&mut tensors, d_sae)?;
+            parts.vectors.threshold = batch_threshold(&mut tensors, d_sae)?;
             groups(&mut tensors, &mut values, prefix)?;
             Architecture::JumpRelu
         }
@@ -127,13 +127,13 @@ pub(super) fn load(source: &Source, options: &OpenOptions) -> Result<Loaded, Sae
             &mut tensors,
             &mut values,
             &mut report,
-            &mut weights,
+            &mut parts.vectors,
             (prefix, k, d_sae),
             options,
         )?,
     };
     if class == Class::Standard {
-        note_norms(&weights, d_in, &mut report);
+        note_norms(&parts, &mut report);
     }
     let why = "state of training";
     let records = if prefix.is_empty() {
@@ -156,11 +156,7 @@ pub(super) fn load(source: &Source, options: &OpenOptions) -> Result<Loaded, Sae
         output: Output::autoencoder(d_in),
         metadata: Metadata::new(),
     };
-    Ok(Loaded {
-        config,
-        weights,
-        report,
-    })
+    Ok(Loaded { config, parts, report })
 }
 
 fn check_options(class: Class, options: &OpenOptions) -> Result<(), SaeError> {
@@ -216,32 +212,40 @@ fn shape(tensors: &Tensors<'_>, class: Class) -> Result<[usize; 2], SaeError> {
     }
 }
 
-fn matrices(tensors: &mut Tensors<'_>, class: Class, d_in: usize, d_sae: usize) -> Result<Weights, SaeError> {
-    let mut weights = Weights::default();
+fn matrices(tensors: &mut Tensors<'_>, class: Class, d_in: usize, d_sae: usize) -> Result<Parts, SaeError> {
+    let mut vectors = Weights::default();
     if matches!(class, Class::Matryoshka | Class::JumpRelu) {
-        weights.w_enc = tensors.read("W_enc", &[d_in, d_sae], "encoder")?;
-        weights.b_enc = tensors.read("b_enc", &[d_sae], "encoder bias")?;
-        weights.w_dec = tensors.read("W_dec", &[d_sae, d_in], "decoder")?;
-        weights.b_dec = tensors.read("b_dec", &[d_in], "decoder bias")?;
-        return Ok(weights);
+        let encoder = tensors.latent_columns("W_enc", [d_in, d_sae], "encoder")?;
+        vectors.b_enc = tensors.read("b_enc", &[d_sae], "encoder bias")?;
+        let decoder = tensors.latent_rows("W_dec", [d_sae, d_in], "decoder")?;
+        vectors.b_dec = tensors.read("b_dec", &[d_in], "decoder bias")?;
+        return Ok(Parts {
+            encoder,
+            decoder,
+            vectors,
+        });
     }
-    weights.w_enc = tensors.transposed("encoder.weight", [d_sae, d_in], "encoder")?;
-    weights.w_dec = tensors.transposed("decoder.weight", [d_in, d_sae], "decoder")?;
+    let encoder = tensors.latent_rows("encoder.weight", [d_sae, d_in], "encoder")?;
+    let decoder = tensors.latent_columns("decoder.weight", [d_in, d_sae], "decoder")?;
     let bias = match class {
         Class::Standard => "bias",
         Class::New => "decoder.bias",
         Class::Gated => "decoder_bias",
         _ => "b_dec",
     };
-    weights.b_dec = tensors.read(bias, &[d_in], "decoder bias")?;
+    vectors.b_dec = tensors.read(bias, &[d_in], "decoder bias")?;
     if class == Class::Gated {
-        weights.b_gate = tensors.read("gate_bias", &[d_sae], "bias of the gate")?;
-        weights.b_mag = tensors.read("mag_bias", &[d_sae], "bias of the magnitude")?;
-        weights.r_mag = tensors.read("r_mag", &[d_sae], "logarithm of the magnitude's factor")?;
+        vectors.b_gate = tensors.read("gate_bias", &[d_sae], "bias of the gate")?;
+        vectors.b_mag = tensors.read("mag_bias", &[d_sae], "bias of the magnitude")?;
+        vectors.r_mag = tensors.read("r_mag", &[d_sae], "logarithm of the magnitude's factor")?;
     } else {
-        weights.b_enc = tensors.read("encoder.bias", &[d_sae], "encoder bias")?;
+        vectors.b_enc = tensors.read("encoder.bias", &[d_sae], "encoder bias")?;
     }
-    Ok(weights)
+    Ok(Parts {
+        encoder,
+        decoder,
+        vectors,
+    })
 }
 
 fn top_k(
@@ -329,8 +333,8 @@ fn groups(tensors: &mut Tensors<'_>, values: &mut Fields, prefix: &str) -> Resul
     tensors.ignore(&["group_sizes"], why)
 }
 
-fn note_norms(weights: &Weights, d_in: usize, report: &mut Report) {
-    let norms = row_norms(&weights.w_dec, d_in);
+fn note_norms(parts: &Parts, report: &mut Report) {
+    let norms = parts.decoder.norms();
     let off = norms.iter().filter(|&&norm| (norm - 1.0).abs() > UNIT).count();
     if off > 0 {
         let message = format!(

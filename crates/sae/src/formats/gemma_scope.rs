@@ -10,7 +10,8 @@
 use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report};
-use crate::fold::{divide, multiply};
+use crate::factor::Factor;
+use crate::parts::Parts;
 use crate::{Architecture, Metadata, Normalization, NoteKind, Output, Reshape, SaeConfig, SaeError, Sourced, Weights};
 
 pub(super) fn load(source: &Source, transcoder: bool) -> Result<Loaded, SaeError> {
@@ -25,10 +26,10 @@ pub(super) fn load(source: &Source, transcoder: bool) -> Result<Loaded, SaeError
     } else {
         d_in
     };
-    let mut weights = Weights {
-        w_enc: tensors.read(encoder, &[d_in, d_sae], "encoder")?,
+    let mut encoder = tensors.latent_columns(encoder, [d_in, d_sae], "encoder")?;
+    let mut decoder = tensors.latent_rows(decoder, [d_sae, d_out], "decoder")?;
+    let vectors = Weights {
         b_enc: tensors.read("b_enc", &[d_sae], "encoder bias")?,
-        w_dec: tensors.read(decoder, &[d_sae, d_out], "decoder")?,
         b_dec: tensors.read("b_dec", &[d_out], "decoder bias")?,
         threshold: tensors.per_latent("threshold", d_sae, "thresholds")?,
         ..Weights::default()
@@ -44,8 +45,8 @@ pub(super) fn load(source: &Source, transcoder: bool) -> Result<Loaded, SaeError
     let embedding = !transcoder && source.has_part("embedding");
     if embedding {
         let root = (d_in as f32).sqrt();
-        divide(&mut weights.w_enc, root);
-        multiply(&mut weights.w_dec, root);
+        encoder.scale(Factor::Over(root));
+        decoder.scale(Factor::Times(root));
         report.note(
             NoteKind::Changed,
             format!("the path says `embedding`: encoder divided and decoder multiplied by sqrt({d_in}), for embeddings after Gemma's scaling"),
@@ -76,7 +77,11 @@ pub(super) fn load(source: &Source, transcoder: bool) -> Result<Loaded, SaeError
     };
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

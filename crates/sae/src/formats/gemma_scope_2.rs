@@ -14,6 +14,7 @@ use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report};
 use crate::fields::Fields;
+use crate::parts::Parts;
 use crate::{Architecture, Metadata, Normalization, NoteKind, Output, Reshape, SaeConfig, SaeError, Sourced, Weights};
 
 /// What `config.json` says.
@@ -62,16 +63,16 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
         ));
     }
     let transcoder = transcoder.unwrap_or(skip);
-    let mut weights = Weights {
-        w_enc: tensors.read("w_enc", &[d_in, d_sae], "encoder")?,
+    let encoder = tensors.latent_columns("w_enc", [d_in, d_sae], "encoder")?;
+    let decoder = tensors.latent_rows("w_dec", [d_sae, d_out], "decoder")?;
+    let mut vectors = Weights {
         b_enc: tensors.read("b_enc", &[d_sae], "encoder bias")?,
-        w_dec: tensors.read("w_dec", &[d_sae, d_out], "decoder")?,
         b_dec: tensors.read("b_dec", &[d_out], "decoder bias")?,
         threshold: tensors.per_latent("threshold", d_sae, "thresholds")?,
         ..Weights::default()
     };
     if skip {
-        weights.w_skip = tensors.transposed("affine_skip_connection", [d_in, d_out], "skip connection")?;
+        vectors.w_skip = tensors.transposed("affine_skip_connection", [d_in, d_out], "skip connection")?;
     }
     report.tensors = tensors.finish("Gemma Scope 2 has no such tensor", "the file may be of another library")?;
     let hook_z = report
@@ -94,7 +95,11 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     };
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

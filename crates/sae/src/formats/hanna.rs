@@ -7,27 +7,28 @@
 use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report};
+use crate::parts::Parts;
 use crate::{Architecture, Metadata, Normalization, NoteKind, Output, Reshape, SaeConfig, SaeError, Sourced, Weights};
 
 pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     let mut tensors = Tensors::new(&source.checkpoint, &source.weights, "");
     let [d_sae, d_in] = tensors.matrix_shape("W_enc")?;
     let [_, d_out] = tensors.matrix_shape("W_dec")?;
-    let mut weights = Weights {
-        w_enc: tensors.transposed("W_enc", [d_sae, d_in], "encoder")?,
+    let encoder = tensors.latent_rows("W_enc", [d_sae, d_in], "encoder")?;
+    let decoder = tensors.latent_rows("W_dec", [d_sae, d_out], "decoder")?;
+    let mut vectors = Weights {
         b_enc: tensors.read("b_enc", &[d_sae], "encoder bias")?,
-        w_dec: tensors.read("W_dec", &[d_sae, d_out], "decoder")?,
         b_dec: tensors.read("b_dec", &[d_out], "decoder bias")?,
         ..Weights::default()
     };
     let mut architecture = Architecture::Standard;
     if tensors.has("threshold") {
         architecture = Architecture::JumpRelu;
-        weights.threshold = tensors.per_latent("threshold", d_sae, "thresholds")?;
+        vectors.threshold = tensors.per_latent("threshold", d_sae, "thresholds")?;
     }
     let skip = tensors.has("W_skip");
     if skip {
-        weights.w_skip = tensors.read("W_skip", &[d_out, d_in], "skip connection")?;
+        vectors.w_skip = tensors.read("W_skip", &[d_out, d_in], "skip connection")?;
     }
     let mut report = Report {
         tensors: tensors.finish("this format has no such tensor", "the file may be of another library")?,
@@ -57,7 +58,11 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     };
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

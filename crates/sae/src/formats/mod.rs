@@ -1,4 +1,4 @@
-//! Checkpoint formats: recognising files, and reading each format into one [`SaeConfig`] and one set of [`Weights`].
+//! Checkpoint formats: recognising files, and reading each format into one [`SaeConfig`] and one set of weights.
 //!
 //! One file per format. Each accounts for every configuration field and every tensor: used, ignored with a reason, or an error
 //! that names file, field and remedy. A format whose own reader skips unknown fields gets them recorded as unknown.
@@ -40,12 +40,13 @@ use source::Source;
 
 use crate::fold;
 use crate::identity::{FieldRecord, TensorRecord};
-use crate::{Identity, Note, NoteKind, OpenOptions, Sae, SaeConfig, SaeError, Sourced, Weights};
+use crate::parts::Parts;
+use crate::{Identity, Note, NoteKind, OpenOptions, Residency, Sae, SaeConfig, SaeError, Sourced};
 
 /// An autoencoder as a format's reader delivers it.
 struct Loaded {
     config: SaeConfig,
-    weights: Weights,
+    parts: Parts,
     report: Report,
 }
 
@@ -198,20 +199,28 @@ fn load(format: Format, source: &Source, options: &OpenOptions) -> Result<Loaded
 fn finish(format: Format, source: &Source, options: &OpenOptions, loaded: Loaded) -> Result<Sae, SaeError> {
     let Loaded {
         mut config,
-        mut weights,
+        mut parts,
         mut report,
     } = loaded;
     report.publish(&mut config.metadata);
     let place = |error| in_file(error, report.configs.first(), &source.weights);
-    // In place: a large encoder must not be there twice.
+    // Before the matrices are read: what stays in the file carries its factors.
     if let Some(factor) = report.fold_input {
         fold::check_scale(&config, factor).map_err(place)?;
-        fold::fold_factor(&mut weights, factor);
+        parts.fold_factor(factor);
     }
     if report.fold_decoder {
-        fold::fold_norms(&mut weights, config.output.d_out);
+        parts.fold_norms(fold::SMALLEST_NORM);
     }
-    let mut sae = Sae::new(config, weights).map_err(place)?;
+    let mapped = match options.residency {
+        Residency::Auto => parts.is_large(),
+        Residency::Resident => false,
+        Residency::Mapped => true,
+    };
+    if !mapped {
+        parts = parts.into_resident();
+    }
+    let mut sae = Sae::from_parts(config, parts).map_err(place)?;
     let mut files = vec![source.weights.clone()];
     files.extend(report.configs);
     sae.file_hash = Some(files_hash(&files, &options.lines())?);

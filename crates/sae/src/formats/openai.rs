@@ -13,6 +13,7 @@ use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report, deepseek_r1};
 use crate::fields::Fields;
+use crate::parts::Parts;
 use crate::{Architecture, Metadata, Normalization, NoteKind, Output, Reshape, SaeConfig, SaeError, Sourced, Weights};
 
 const STATISTICS: [&str; 3] = [
@@ -29,23 +30,23 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     let architecture = read_activation(&mut fields, &mut tensors, &mut report)?;
     report.fields = fields.finish("the file may be of another library")?;
     let [d_sae, d_in] = tensors.matrix_shape("encoder.weight")?;
-    let mut weights = Weights {
-        w_enc: tensors.transposed("encoder.weight", [d_sae, d_in], "encoder")?,
+    let encoder = tensors.latent_rows("encoder.weight", [d_sae, d_in], "encoder")?;
+    let vectors = Weights {
         b_enc: tensors.read("latent_bias", &[d_sae], "encoder bias")?,
         b_dec: tensors.read("pre_bias", &[d_in], "decoder bias, subtracted from the input too")?,
         ..Weights::default()
     };
-    if tensors.has("decoder.weight") {
-        weights.w_dec = tensors.transposed("decoder.weight", [d_in, d_sae], "decoder")?;
+    let decoder = if tensors.has("decoder.weight") {
+        tensors.latent_columns("decoder.weight", [d_in, d_sae], "decoder")?
     } else if tensors.has(TIED) {
-        weights.w_dec = tensors.read(TIED, &[d_sae, d_in], "decoder: the encoder, turned over")?;
+        tensors.latent_rows(TIED, [d_sae, d_in], "decoder: the encoder, turned over")?
     } else {
-        weights.w_dec = tensors.read("encoder.weight", &[d_sae, d_in], "encoder, and tied decoder")?;
         report.note(
             NoteKind::Guess,
             "there is no decoder: taken to be the encoder, turned over",
         );
-    }
+        tensors.latent_rows("encoder.weight", [d_sae, d_in], "encoder, and tied decoder")?
+    };
     tensors.ignore(&STATISTICS, "statistics of training")?;
     report.tensors = tensors.finish("this format has no such tensor", "the file may be of another library")?;
     let top_k = architecture != Architecture::Standard;
@@ -65,7 +66,11 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     };
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

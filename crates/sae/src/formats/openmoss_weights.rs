@@ -6,7 +6,8 @@ use super::openmoss::{AVERAGE, Activation, Norm, Parsed};
 use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report};
-use crate::fold::row_norms;
+use crate::factor::Factor;
+use crate::parts::Parts;
 use crate::{
     Architecture, Metadata, Normalization, NoteKind, OpenOptions, Output, Reshape, SaeConfig, SaeError, Weights,
 };
@@ -14,8 +15,8 @@ use crate::{
 /// Reads the weights of a configuration into units of the activations.
 pub(super) fn build(source: &Source, options: &OpenOptions, parsed: Parsed) -> Result<Loaded, SaeError> {
     let mut tensors = Tensors::new(&source.checkpoint, &source.weights, "");
-    let mut weights = matrices(&mut tensors, &parsed)?;
-    let (d_in, d_sae) = (parsed.d_in, weights.b_enc.len());
+    let mut parts = matrices(&mut tensors, &parsed)?;
+    let (d_in, d_sae) = (parsed.d_in, parts.vectors.b_enc.len());
     let transcoder = parsed.hooks[0] != parsed.hooks[1];
     let mut report = Report::default();
     let [s_in, s_out] = match parsed.norm {
@@ -29,14 +30,14 @@ pub(super) fn build(source: &Source, options: &OpenOptions, parsed: Parsed) -> R
     check(&parsed, options, transcoder, [s_in, s_out])?;
     // Before the factors: the thresholds of training compare with the norms of training.
     let norms: Vec<f32> = if parsed.include_decoder_norm {
-        let norms = row_norms(&weights.w_dec, d_in).into_iter();
+        let norms = parts.decoder.norms().into_iter();
         norms.map(|norm| norm.max(1e-8)).collect()
     } else {
         vec![1.0; d_sae]
     };
-    scale(&mut weights.b_enc, 1.0 / s_in);
-    scale(&mut weights.w_dec, s_in / s_out);
-    scale(&mut weights.b_dec, 1.0 / s_out);
+    scale(&mut parts.vectors.b_enc, 1.0 / s_in);
+    parts.decoder.scale(Factor::TimesWide(s_in / s_out));
+    scale(&mut parts.vectors.b_dec, 1.0 / s_out);
     let architecture = match parsed.activation {
         Activation::Relu => Architecture::Standard,
         Activation::TopK(k) => Architecture::TopK {
@@ -44,7 +45,7 @@ pub(super) fn build(source: &Source, options: &OpenOptions, parsed: Parsed) -> R
             rescale_acts_by_decoder_norm: parsed.include_decoder_norm,
         },
         Activation::JumpRelu(threshold) => {
-            weights.threshold = thresholds(
+            parts.vectors.threshold = thresholds(
                 &mut tensors,
                 threshold,
                 &norms,
@@ -81,14 +82,10 @@ pub(super) fn build(source: &Source, options: &OpenOptions, parsed: Parsed) -> R
         },
         metadata: Metadata::new(),
     };
-    Ok(Loaded {
-        config,
-        weights,
-        report,
-    })
+    Ok(Loaded { config, parts, report })
 }
 
-fn matrices(tensors: &mut Tensors<'_>, parsed: &Parsed) -> Result<Weights, SaeError> {
+fn matrices(tensors: &mut Tensors<'_>, parsed: &Parsed) -> Result<Parts, SaeError> {
     let d_in = parsed.d_in;
     let linear = tensors.has("encoder.weight");
     let d_sae = match (parsed.d_sae, linear) {
@@ -96,24 +93,28 @@ fn matrices(tensors: &mut Tensors<'_>, parsed: &Parsed) -> Result<Weights, SaeEr
         (None, true) => tensors.matrix_shape("encoder.weight")?[0],
         (None, false) => tensors.matrix_shape("W_E")?[1],
     };
-    let mut weights = Weights::default();
-    let bias = if linear {
-        weights.w_enc = tensors.transposed("encoder.weight", [d_sae, d_in], "encoder")?;
-        weights.b_enc = tensors.read("encoder.bias", &[d_sae], "encoder bias")?;
-        weights.w_dec = tensors.transposed("decoder.weight", [d_in, d_sae], "decoder")?;
-        "decoder.bias"
+    let mut vectors = Weights::default();
+    let (encoder, decoder, bias) = if linear {
+        let encoder = tensors.latent_rows("encoder.weight", [d_sae, d_in], "encoder")?;
+        vectors.b_enc = tensors.read("encoder.bias", &[d_sae], "encoder bias")?;
+        let decoder = tensors.latent_columns("decoder.weight", [d_in, d_sae], "decoder")?;
+        (encoder, decoder, "decoder.bias")
     } else {
-        weights.w_enc = tensors.read("W_E", &[d_in, d_sae], "encoder")?;
-        weights.b_enc = tensors.read("b_E", &[d_sae], "encoder bias")?;
-        weights.w_dec = tensors.read("W_D", &[d_sae, d_in], "decoder")?;
-        "b_D"
+        let encoder = tensors.latent_columns("W_E", [d_in, d_sae], "encoder")?;
+        vectors.b_enc = tensors.read("b_E", &[d_sae], "encoder bias")?;
+        let decoder = tensors.latent_rows("W_D", [d_sae, d_in], "decoder")?;
+        (encoder, decoder, "b_D")
     };
-    weights.b_dec = if parsed.decoder_bias {
+    vectors.b_dec = if parsed.decoder_bias {
         tensors.read(bias, &[d_in], "decoder bias")?
     } else {
         vec![0.0; d_in]
     };
-    Ok(weights)
+    Ok(Parts {
+        encoder,
+        decoder,
+        vectors,
+    })
 }
 
 /// Refuses what the factors leave undefined.

@@ -7,6 +7,7 @@
 use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report, deepseek_r1};
+use crate::parts::Parts;
 use crate::{
     Architecture, Metadata, Normalization, OpenOptions, Output, Reshape, SaeConfig, SaeError, Sourced, Weights,
 };
@@ -14,10 +15,10 @@ use crate::{
 pub(super) fn load(source: &Source, options: &OpenOptions) -> Result<Loaded, SaeError> {
     let mut tensors = Tensors::new(&source.checkpoint, &source.weights, "");
     let [d_sae, d_in] = tensors.matrix_shape("W_enc")?;
-    let weights = Weights {
-        w_enc: tensors.transposed("W_enc", [d_sae, d_in], "encoder")?,
+    let encoder = tensors.latent_rows("W_enc", [d_sae, d_in], "encoder")?;
+    let decoder = tensors.latent_columns("W_dec", [d_in, d_sae], "decoder")?;
+    let vectors = Weights {
         b_enc: tensors.read("b_enc", &[d_sae], "encoder bias")?,
-        w_dec: tensors.transposed("W_dec", [d_in, d_sae], "decoder")?,
         b_dec: tensors.read("b_dec", &[d_in], "decoder bias")?,
         ..Weights::default()
     };
@@ -69,7 +70,11 @@ pub(super) fn load(source: &Source, options: &OpenOptions) -> Result<Loaded, Sae
     };
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report};
+use crate::factor::Factor;
 use crate::fields::Fields;
-use crate::fold::{multiply, row_norms};
+use crate::matrix::Matrix;
+use crate::parts::Parts;
 use crate::{Architecture, Format, NoteKind, OpenOptions, Output, SaeConfig, SaeError, Sourced, Weights};
 
 /// Fields that only training reads.
@@ -205,9 +207,9 @@ pub(super) fn load(source: &Source, options: &OpenOptions, parsed: Parsed) -> Re
     } = parsed;
     settle_factor(source, options, scaled, &mut report)?;
     let mut tensors = Tensors::new(&source.checkpoint, &source.weights, "");
-    let mut weights = matrices(&mut tensors, &config)?;
+    let mut parts = matrices(&mut tensors, &config)?;
     if config.architecture == Architecture::JumpRelu {
-        weights.threshold = thresholds(&mut tensors, &config, threshold, &weights)?;
+        parts.vectors.threshold = thresholds(&mut tensors, &config, threshold, &parts.decoder)?;
     }
     if let Threshold::Running { rescale } = threshold {
         report.fold_decoder = rescale;
@@ -225,9 +227,7 @@ pub(super) fn load(source: &Source, options: &OpenOptions, parsed: Parsed) -> Re
             tensors.ignore(&[name], "all ones: a leftover of fine-tuning")?;
         } else if finetuned {
             let factors = tensors.read(name, &[config.d_sae], "multiplies the decoder rows")?;
-            for (row, factor) in weights.w_dec.chunks_exact_mut(config.output.d_out).zip(factors) {
-                multiply(row, factor);
-            }
+            parts.decoder.scale(Factor::EachTimes(factors.into()));
             report.note(
                 NoteKind::Changed,
                 format!(
@@ -251,41 +251,41 @@ pub(super) fn load(source: &Source, options: &OpenOptions, parsed: Parsed) -> Re
         "the architecture in `cfg.json` has no such tensor",
         "weights and `cfg.json` may be of different autoencoders",
     )?;
-    Ok(Loaded {
-        config,
-        weights,
-        report,
-    })
+    Ok(Loaded { config, parts, report })
 }
 
-fn matrices(tensors: &mut Tensors<'_>, config: &SaeConfig) -> Result<Weights, SaeError> {
+fn matrices(tensors: &mut Tensors<'_>, config: &SaeConfig) -> Result<Parts, SaeError> {
     let SaeConfig {
         d_in, d_sae, output, ..
     } = *config;
-    let mut weights = Weights {
-        w_enc: tensors.read("W_enc", &[d_in, d_sae], "encoder")?,
-        w_dec: tensors.read("W_dec", &[d_sae, output.d_out], "decoder")?,
+    let encoder = tensors.latent_columns("W_enc", [d_in, d_sae], "encoder")?;
+    let decoder = tensors.latent_rows("W_dec", [d_sae, output.d_out], "decoder")?;
+    let mut vectors = Weights {
         b_dec: tensors.read("b_dec", &[output.d_out], "decoder bias")?,
         ..Weights::default()
     };
     if config.architecture == Architecture::Gated {
-        weights.b_gate = tensors.read("b_gate", &[d_sae], "bias of the gate")?;
-        weights.b_mag = tensors.read("b_mag", &[d_sae], "bias of the magnitude")?;
-        weights.r_mag = tensors.read("r_mag", &[d_sae], "logarithm of the magnitude's factor")?;
+        vectors.b_gate = tensors.read("b_gate", &[d_sae], "bias of the gate")?;
+        vectors.b_mag = tensors.read("b_mag", &[d_sae], "bias of the magnitude")?;
+        vectors.r_mag = tensors.read("r_mag", &[d_sae], "logarithm of the magnitude's factor")?;
     } else {
-        weights.b_enc = tensors.read("b_enc", &[d_sae], "encoder bias")?;
+        vectors.b_enc = tensors.read("b_enc", &[d_sae], "encoder bias")?;
     }
     if output.skip {
-        weights.w_skip = tensors.read("W_skip", &[output.d_out, d_in], "skip connection")?;
+        vectors.w_skip = tensors.read("W_skip", &[output.d_out, d_in], "skip connection")?;
     }
-    Ok(weights)
+    Ok(Parts {
+        encoder,
+        decoder,
+        vectors,
+    })
 }
 
 fn thresholds(
     tensors: &mut Tensors<'_>,
     config: &SaeConfig,
     threshold: Threshold,
-    weights: &Weights,
+    decoder: &Matrix,
 ) -> Result<Vec<f32>, SaeError> {
     if let Threshold::Running { rescale } = threshold {
         let value = tensors.scalar("topk_threshold", "threshold of every latent")? as f32;
@@ -293,7 +293,7 @@ fn thresholds(
             return Ok(vec![value; config.d_sae]);
         }
         // It compares pre-activations times decoder norms; folding the norms multiplies it back.
-        let norms = row_norms(&weights.w_dec, config.output.d_out);
+        let norms = decoder.norms();
         return Ok(norms.into_iter().map(|norm| value / norm.max(1e-8)).collect());
     }
     if !tensors.has("threshold") && tensors.has("log_threshold") {

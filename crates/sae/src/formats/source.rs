@@ -7,6 +7,7 @@
 //! autoencoders has no one autoencoder to open.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use checkpoint::{Checkpoint, CheckpointError, WeightFormat};
 use serde_json::{Map, Value};
@@ -46,7 +47,7 @@ pub(super) struct Config {
 /// The files of one autoencoder.
 pub(super) struct Source {
     pub(super) weights: PathBuf,
-    pub(super) checkpoint: Checkpoint,
+    pub(super) checkpoint: Arc<Checkpoint>,
     configs: Vec<(&'static str, Config)>,
     /// Names on the absolute path, lower-case, outermost first.
     parts: Vec<String>,
@@ -78,7 +79,7 @@ impl Source {
         if let Some(config) = read_config(&beside.join(format!("{stem}_cfg.json")))? {
             configs.push(("_cfg.json", config));
         }
-        let checkpoint = Checkpoint::open(&weights)?;
+        let checkpoint = Arc::new(Checkpoint::open(&weights)?);
         let absolute = std::path::absolute(&weights).unwrap_or_else(|_| weights.clone());
         let parts = absolute
             .iter()

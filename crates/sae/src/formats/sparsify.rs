@@ -15,6 +15,7 @@ use super::source::Source;
 use super::tensors::Tensors;
 use super::{Loaded, Report};
 use crate::fields::Fields;
+use crate::parts::Parts;
 use crate::{Architecture, Metadata, Normalization, NoteKind, Output, Reshape, SaeConfig, SaeError, Sourced, Weights};
 
 pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
@@ -23,15 +24,15 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     hooks(source, config.output.transcoder, &mut report);
     let (d_in, d_sae) = (config.d_in, config.d_sae);
     let mut tensors = Tensors::new(&source.checkpoint, &source.weights, "");
-    let mut weights = Weights {
-        w_enc: tensors.transposed("encoder.weight", [d_sae, d_in], "encoder")?,
+    let encoder = tensors.latent_rows("encoder.weight", [d_sae, d_in], "encoder")?;
+    let decoder = tensors.latent_rows("W_dec", [d_sae, d_in], "decoder")?;
+    let mut vectors = Weights {
         b_enc: tensors.read("encoder.bias", &[d_sae], "encoder bias")?,
-        w_dec: tensors.read("W_dec", &[d_sae, d_in], "decoder")?,
         b_dec: tensors.read("b_dec", &[d_in], "decoder bias")?,
         ..Weights::default()
     };
     if config.output.skip {
-        weights.w_skip = tensors.read("W_skip", &[d_in, d_in], "skip connection")?;
+        vectors.w_skip = tensors.read("W_skip", &[d_in, d_in], "skip connection")?;
     }
     report.tensors = tensors.finish(
         "a coder with this `cfg.json` has no such tensor",
@@ -39,7 +40,11 @@ pub(super) fn load(source: &Source) -> Result<Loaded, SaeError> {
     )?;
     Ok(Loaded {
         config,
-        weights,
+        parts: Parts {
+            encoder,
+            decoder,
+            vectors,
+        },
         report,
     })
 }

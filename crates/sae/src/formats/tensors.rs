@@ -3,10 +3,12 @@
 //! Matrices that a format stores the other way round are turned over block by block, so that the peak is the result and a few rows.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use checkpoint::{Checkpoint, CheckpointError, TensorView};
 
 use crate::identity::TensorRecord;
+use crate::matrix::Matrix;
 use crate::{SaeError, Verdict};
 
 /// Rows that are turned over at a time.
@@ -14,7 +16,7 @@ const ROWS: usize = 64;
 
 /// The tensors of a weight file, and the verdicts on those that were asked for.
 pub(super) struct Tensors<'a> {
-    checkpoint: &'a Checkpoint,
+    checkpoint: &'a Arc<Checkpoint>,
     file: &'a Path,
     /// In front of every name, such as `ae.`.
     prefix: &'static str,
@@ -22,7 +24,7 @@ pub(super) struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
-    pub(super) fn new(checkpoint: &'a Checkpoint, file: &'a Path, prefix: &'static str) -> Self {
+    pub(super) fn new(checkpoint: &'a Arc<Checkpoint>, file: &'a Path, prefix: &'static str) -> Self {
         Self {
             checkpoint,
             file,
@@ -93,6 +95,41 @@ impl<'a> Tensors<'a> {
         let view = self.used(name, how)?;
         view.expect_shape(shape)?;
         Ok(view.to_f32()?)
+    }
+
+    /// A matrix stored with one row per latent, `[d_sae, width]`; nothing is read yet.
+    pub(super) fn latent_rows(
+        &mut self,
+        name: &str,
+        [d_sae, width]: [usize; 2],
+        how: &str,
+    ) -> Result<Matrix, SaeError> {
+        self.stored(name, [d_sae, width], true, how)
+    }
+
+    /// A matrix stored with one column per latent, `[width, d_sae]`; nothing is read yet.
+    pub(super) fn latent_columns(
+        &mut self,
+        name: &str,
+        [width, d_sae]: [usize; 2],
+        how: &str,
+    ) -> Result<Matrix, SaeError> {
+        self.stored(name, [width, d_sae], false, how)
+    }
+
+    fn stored(&mut self, name: &str, shape: [usize; 2], by_latent: bool, how: &str) -> Result<Matrix, SaeError> {
+        let view = self.used(name, how)?;
+        view.expect_shape(&shape)?;
+        // Only the type is in question.
+        view.extend_f32(0..0, &mut Vec::new())?;
+        let [rows, columns] = shape;
+        let size = if by_latent { [rows, columns] } else { [columns, rows] };
+        Ok(Matrix::stored(
+            Arc::clone(self.checkpoint),
+            view.name.to_owned(),
+            size,
+            by_latent,
+        ))
     }
 
     /// A matrix stored as `[rows, columns]`, turned over to `[columns, rows]`.

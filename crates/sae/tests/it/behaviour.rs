@@ -130,7 +130,7 @@ fn sparse_and_dense_views_agree() {
     for row in dense.chunks(d_sae) {
         let mut out: Vec<f64> = sae.weights().b_dec.iter().map(|&bias| f64::from(bias)).collect();
         for (latent, &value) in row.iter().enumerate() {
-            for (out, &weight) in out.iter_mut().zip(sae.decoder_row(latent)) {
+            for (out, &weight) in out.iter_mut().zip(&*sae.decoder_row(latent)) {
                 *out += f64::from(value) * f64::from(weight);
             }
         }

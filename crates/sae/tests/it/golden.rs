@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use checkpoint::Checkpoint;
-use sae::{Format, OpenOptions, Sae};
+use sae::{Format, OpenOptions, Residency, Sae};
 
 use crate::files;
 
@@ -49,7 +49,7 @@ fn format(folder: &str) -> Format {
 }
 
 /// Compares everything in a golden file.
-fn measure(folder: &Path, out: &mut Vec<Parity>) {
+fn measure(folder: &Path, residency: Residency, out: &mut Vec<Parity>) {
     let family = folder.strip_prefix(files::root()).unwrap().iter().next().unwrap();
     let family = family.to_string_lossy().into_owned();
     let golden = Checkpoint::open(&folder.join("golden.safetensors")).unwrap();
@@ -77,7 +77,8 @@ fn measure(folder: &Path, out: &mut Vec<Parity>) {
             tolerance: tolerance(&family) * scale,
         });
     };
-    let sae = Sae::open(folder).unwrap();
+    let options = OpenOptions::new().residency(residency);
+    let sae = options.open(folder).unwrap();
     for suffix in ["", "3"] {
         if golden.contains(&format!("input{suffix}")) {
             let latents = sae.encode(&read(&format!("input{suffix}")));
@@ -98,7 +99,7 @@ fn measure(folder: &Path, out: &mut Vec<Parity>) {
         pair("normalized", &sae.fold_decoder_norms().unwrap(), &mut compare);
     }
     if golden.contains("threshold_mode.acts") {
-        let stored = OpenOptions::new().stored_threshold().open(folder).unwrap();
+        let stored = options.stored_threshold().open(folder).unwrap();
         pair("threshold_mode", &stored, &mut compare);
     }
     if golden.contains("folded.acts") {
@@ -117,7 +118,7 @@ fn measure(folder: &Path, out: &mut Vec<Parity>) {
     }
 }
 
-fn folders() -> Vec<PathBuf> {
+pub(crate) fn folders() -> Vec<PathBuf> {
     let mut found = Vec::new();
     files::walk(&files::root(), &mut found);
     found.retain(|file| file.ends_with("golden.safetensors"));
@@ -135,9 +136,13 @@ fn parity_table() {
     assert_eq!(folders.len(), 29);
     let mut table = Vec::new();
     for folder in &folders {
-        measure(folder, &mut table);
+        measure(folder, Residency::Auto, &mut table);
     }
-    for row in &table {
+    let mut mapped = Vec::new();
+    for folder in &folders {
+        measure(folder, Residency::Mapped, &mut mapped);
+    }
+    for row in table.iter().chain(&mapped) {
         let Parity {
             family,
             tensor,

@@ -6,6 +6,7 @@ mod files;
 mod formula;
 mod golden;
 mod made_up;
+mod mapped;
 mod mutations;
 mod naive;
 mod refusals;
