@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| model_runner::fuzz::config_json(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| vernier_fuzz::fuzz::config_json(bytes));

@@ -10,5 +10,5 @@ libfuzzer_sys::fuzz_target!(
         // `model-runner` contains. Without it a panic that nobody catches still ends the process.
         panic::set_hook(Box::new(|_| {}));
     },
-    |bytes: &[u8]| model_runner::fuzz::tokenizer_json(bytes)
+    |bytes: &[u8]| vernier_fuzz::fuzz::tokenizer_json(bytes)
 );
