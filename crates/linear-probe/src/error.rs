@@ -86,4 +86,29 @@ pub enum ProbeError {
         /// The class.
         class: usize,
     },
+    /// Bounds of sparse rows that do not ascend from zero.
+    #[error("the bounds of the sparse rows do not ascend from 0")]
+    RowBounds,
+    /// A column index beyond the last column.
+    #[error("column {column} does not exist, there are {d}")]
+    ColumnOutOfRange {
+        /// The index.
+        column: usize,
+        /// Number of columns.
+        d: usize,
+    },
+    /// A column is listed twice in a sparse row.
+    #[error("row {row} lists column {column} twice")]
+    DuplicateColumn {
+        /// Row, counted from 0.
+        row: usize,
+        /// Column, counted from 0.
+        column: usize,
+    },
+    /// Training left the finite numbers.
+    #[error("the loss is not finite after {updates} updates; hint: use a smaller learning rate")]
+    Diverged {
+        /// Updates made.
+        updates: u64,
+    },
 }

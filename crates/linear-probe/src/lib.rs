@@ -1,7 +1,7 @@
 //! Linear directions that read a label: logistic regression, mean difference, LEACE.
 //!
 //! Everything takes a [`Design`] (a checked view of `[n, d]` f32 activations) and [`Labels`] (one
-//! class per row, for first letters 26 classes) and computes in f64:
+//! class per row, for first letters 26 classes) and computes in f64 unless said otherwise:
 //!
 //! - [`fit_logistic`], [`fit_with_validation`]: one-vs-rest logistic regressions, all classes at
 //!   once; the detection probe of Chanin et al. 2024 with a converged optimiser;
@@ -9,6 +9,9 @@
 //! - [`Leace`]: closed-form erasure (Belrose et al. 2023), rank one per class or joint; the
 //!   reference editor of the benchmark;
 //! - [`metrics`]: F1, precision, recall and ROC-AUC per class;
+//! - [`sgd`], [`ksparse`], [`scores`]: the probes of Chanin et al. 2025 as their released code
+//!   trains and scores them, on activations or on sparse latents ([`SparseRows`]), in f32;
+//! - [`cosine`]: the latents whose encoder points along a probe;
 //! - [`latent`]: the best single-threshold F1 of one sparse latent, for choosing latents.
 //!
 //! # Invariants
@@ -20,10 +23,14 @@
 //!   row sum. Dense decompositions may differ between thread counts in their last digits.
 //!
 //! Deliberately absent: multinomial logistic regression (the paper's letters are independent
-//! one-vs-rest problems), sparse probes over latents, and any knowledge of models or SAEs.
+//! one-vs-rest problems), encoding, and any knowledge of models or SAEs.
 
+pub mod cosine;
+pub mod ksparse;
 pub mod latent;
 pub mod metrics;
+pub mod scores;
+pub mod sgd;
 
 mod blocks;
 mod design;
@@ -36,6 +43,7 @@ mod line_search;
 mod logistic;
 mod moments;
 mod objective;
+mod rows;
 mod solver;
 mod validation;
 mod whitening;
@@ -50,4 +58,6 @@ pub use logistic::{
     ClassWeight, DEFAULT_MAX_ITERATIONS, DEFAULT_TOLERANCE, LogisticConfig, LogisticFit, LogisticProbe, fit_logistic,
 };
 pub use moments::{Moments, Shrinkage};
+pub use rows::{Rows, SparseRows};
+pub use sgd::{SgdConfig, SgdProbe};
 pub use validation::{C_GRID, Candidate, ValidatedFit, Validation, fit_with_validation};

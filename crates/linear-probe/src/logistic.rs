@@ -145,7 +145,14 @@ pub fn fit_logistic(design: Design<'_>, labels: &Labels, config: &LogisticConfig
     labels.require_fittable(design.n())?;
     let centred = Centred::new(design);
     let whitening = Whitening::new(&centred)?;
-    Ok(fit_prepared(&centred, &whitening, labels, config, None))
+    Ok(fit_prepared(
+        &centred,
+        &whitening,
+        labels,
+        0..labels.n_classes(),
+        config,
+        None,
+    ))
 }
 
 impl ClassWeight {

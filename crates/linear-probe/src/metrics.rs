@@ -106,23 +106,32 @@ pub fn evaluate(scores: &[f64], labels: &Labels, threshold: f64) -> Result<Evalu
         .map(|class| {
             let column: Vec<f64> = scores.iter().skip(class).step_by(classes).copied().collect();
             let positive: Vec<bool> = labels.classes().iter().map(|&c| c == class).collect();
-            let positives = labels.counts()[class];
-            let auc = roc_auc(&column, &positive)?;
-            let counts = confusion(&column, &positive, threshold);
-            Some(ClassScores {
-                positives,
-                negatives: labels.n() - positives,
-                f1: counts.f1(),
-                precision: counts.precision(),
-                recall: counts.recall(),
-                auc,
-            })
+            score_class(&column, &positive, threshold)
         })
         .collect();
     let undefined = (0..classes).filter(|&class| evaluated[class].is_none()).collect();
     Ok(Evaluation {
         classes: evaluated,
         undefined,
+    })
+}
+
+/// Scores of one class; `None` without positives or without negatives.
+///
+/// # Shapes
+/// - `scores`, `positive`: `[n]`
+#[must_use]
+pub fn score_class(scores: &[f64], positive: &[bool], threshold: f64) -> Option<ClassScores> {
+    let auc = roc_auc(scores, positive)?;
+    let positives = positive.iter().filter(|&&positive| positive).count();
+    let counts = confusion(scores, positive, threshold);
+    Some(ClassScores {
+        positives,
+        negatives: positive.len() - positives,
+        f1: counts.f1(),
+        precision: counts.precision(),
+        recall: counts.recall(),
+        auc,
     })
 }
 

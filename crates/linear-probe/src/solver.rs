@@ -6,6 +6,8 @@
 //!
 //! Deliberately absent: the meaning of the settings, which [`crate::LogisticConfig`] explains.
 
+use std::ops::Range;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
@@ -17,17 +19,19 @@ use crate::logistic::{LogisticConfig, LogisticFit, LogisticProbe};
 use crate::objective::Objective;
 use crate::whitening::{Basis, Whitening};
 
-/// Fits on prepared activations, optionally starting from another fit.
+/// Fits the classes `range` on prepared activations, optionally starting from another fit of the
+/// same classes.
 pub(crate) fn fit_prepared(
     centred: &Centred<'_>,
     whitening: &Whitening,
     labels: &Labels,
+    range: Range<usize>,
     config: &LogisticConfig,
     start: Option<&LogisticProbe>,
 ) -> LogisticFit {
     let d = centred.d();
     let basis = whitening.basis(config.l2, centred.n());
-    let mut states = initial_states(centred, &basis, labels, config, start);
+    let mut states = initial_states(centred, &basis, (labels, range), config, start);
     loop {
         let mut active: Vec<&mut ClassState> = states.iter_mut().filter(|state| state.stop.is_none()).collect();
         if active.is_empty() {
@@ -74,16 +78,17 @@ pub(crate) fn fit_prepared(
 fn initial_states(
     centred: &Centred<'_>,
     basis: &Basis,
-    labels: &Labels,
+    (labels, range): (&Labels, Range<usize>),
     config: &LogisticConfig,
     start: Option<&LogisticProbe>,
 ) -> Vec<ClassState> {
-    let (n, d, classes) = (centred.n(), centred.d(), labels.n_classes());
-    let raw = start.map(|probe| Mat::from_fn(d, classes, |j, c| probe.weight[c * d + j]));
+    let (n, d) = (centred.n(), centred.d());
+    let raw = start.map(|probe| Mat::from_fn(d, range.len(), |j, c| probe.weight[c * d + j]));
     let points = raw.as_ref().map(|raw| product(basis.from_raw.as_ref(), raw));
     let logits = raw.as_ref().map(|raw| centred.project(raw.as_ref()));
-    (0..classes)
-        .map(|class| {
+    range
+        .enumerate()
+        .map(|(place, class)| {
             let (weights, total) = config.class_weight.scaled(labels.counts()[class], n);
             let mut penalty: Vec<f64> = basis
                 .squared_scale
@@ -92,12 +97,12 @@ fn initial_states(
                 .collect();
             penalty.push(0.0);
             let bias = start.zip(raw.as_ref()).map_or(0.0, |(probe, raw)| {
-                probe.bias[class] + inner(raw.col_as_slice(class), centred.mean())
+                probe.bias[place] + inner(raw.col_as_slice(place), centred.mean())
             });
-            let mut point = points.as_ref().map_or(vec![0.0; d], |p| p.col_as_slice(class).to_vec());
+            let mut point = points.as_ref().map_or(vec![0.0; d], |p| p.col_as_slice(place).to_vec());
             point.push(bias);
             let logits = logits.as_ref().map_or(vec![0.0; n], |logits| {
-                logits[class].iter().map(|logit| logit + bias).collect()
+                logits[place].iter().map(|logit| logit + bias).collect()
             });
             let objective = Objective::new(labels.classes(), class, weights);
             ClassState::new(objective, penalty, point, logits)

@@ -84,12 +84,13 @@ pub fn fit_with_validation(
     let (train_labels, held_labels) = (labels.select(&split.train)?, labels.select(&split.held)?);
     let held = design.select(&held_sources)?;
     let centred = Centred::new(design.select(&train_sources)?);
+    let classes = 0..labels.n_classes();
     let whitening = Whitening::new(&centred)?;
     let mut candidates = Vec::with_capacity(grid.len());
     let mut last: Option<LogisticFit> = None;
     for c in grid {
         let start = last.as_ref().map(|fit| &fit.probe);
-        let fit = fit_prepared(&centred, &whitening, &train_labels, &with(c), start);
+        let fit = fit_prepared(&centred, &whitening, &train_labels, classes.clone(), &with(c), start);
         let report = metrics::evaluate(&fit.probe.scores(held)?, &held_labels, 0.0)?;
         let mean_f1 = report.macro_mean(|class| class.f1).unwrap_or(0.0);
         candidates.push(Candidate { c, mean_f1 });
