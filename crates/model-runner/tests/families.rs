@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use checkpoint::Checkpoint;
-use model_runner::plain::{LetterMetric, ParamSet, PlainModel, metric_gradient};
+use model_runner::plain::{LetterMetric, ParamSet, PlainModel, SiteRun, metric_gradient, site_gradient};
 use model_runner::{HookName, Keep, ModelConfig, Point, Residency, Transformer};
 
 const TOLERANCE: f32 = 2e-4;
@@ -116,6 +116,52 @@ fn the_plain_engine_gives_the_reference_gradients() {
         close(&case, &golden, "metric.value", &values, TOLERANCE);
         for (layer, gradient) in asked.iter().zip(&gradients) {
             close(&case, &golden, &format!("grad.resid_post.{layer}"), gradient, TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn gradients_of_a_suffix_equal_the_reference_at_the_site() {
+    for folder in folders() {
+        let case = folder.display().to_string();
+        let golden = Checkpoint::open(&folder.join("golden.safetensors")).unwrap();
+        let host = Transformer::open(&folder).unwrap();
+        let config = host.config();
+        let params = ParamSet::read(config, &Checkpoint::open(&folder).unwrap()).unwrap();
+        let device = model_runner::device("flex").unwrap().autodiff();
+        let model = PlainModel::new(config, &params, &device, false).unwrap();
+        let (ids, batch) = ids(&golden);
+        let (seq, d) = (ids.len() / batch, config.hidden_size);
+        let positive = golden.get("metric.pos_token").unwrap().to_i64().unwrap();
+        let negatives = golden.get("metric.neg_tokens").unwrap().to_i64().unwrap();
+        for layer in (0..config.layers).filter(|layer| golden.contains(&format!("grad.resid_post.{layer}"))) {
+            let want = golden
+                .get(&format!("grad.resid_post.{layer}"))
+                .unwrap()
+                .to_f32()
+                .unwrap();
+            let stream = golden.get(&format!("resid_post.{layer}")).unwrap().to_f32().unwrap();
+            for (prompt, site) in [(0, 1), (1, 9), (1, seq - 6), (0, seq - 1)] {
+                let tokens = &ids[prompt * seq..(prompt + 1) * seq];
+                let prefix = host.prefix(&tokens[..site], config.layers, None).unwrap();
+                let run = SiteRun {
+                    stream: &stream[(prompt * seq + site) * d..(prompt + 1) * seq * d],
+                    batch: 1,
+                    from_layer: layer + 1,
+                    prefix: &prefix,
+                };
+                let mut answers = vec![positive[prompt] as u32];
+                answers.extend(negatives.iter().map(|&token| token as u32));
+                let mut weights = vec![-1.0 / negatives.len() as f32; answers.len()];
+                weights[0] = 1.0;
+                let found = site_gradient(&model, run, &answers, &weights).unwrap();
+                let value: f32 = found.logits.iter().zip(&weights).map(|(l, w)| l * w).sum();
+                let metric = golden.get("metric.value").unwrap().to_f32().unwrap()[prompt];
+                assert!((value - metric).abs() <= TOLERANCE, "{case}: {value} {metric}");
+                for (a, b) in found.gradient.iter().zip(&want[(prompt * seq + site) * d..]) {
+                    assert!((a - b).abs() <= TOLERANCE, "{case} layer {layer} site {site}: {a} {b}");
+                }
+            }
         }
     }
 }

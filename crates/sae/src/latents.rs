@@ -100,6 +100,12 @@ impl SparseLatents {
         (&self.index[entries.clone()], &self.value[entries])
     }
 
+    /// The arrays: row bounds `[rows + 1]`, and latents and values `[entries]`, row after row.
+    #[must_use]
+    pub fn arrays(&self) -> (&[usize], &[u32], &[f32]) {
+        (&self.indptr, &self.index, &self.value)
+    }
+
     /// Where each row's entries begin, and the last one's end.
     pub(crate) fn bounds(&self) -> &[usize] {
         &self.indptr

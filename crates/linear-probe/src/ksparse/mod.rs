@@ -153,6 +153,69 @@ pub fn evaluate(
         .collect()
 }
 
+/// Main latents of a class, found without fitting more sizes than the rule looks at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MainLatents {
+    /// The class.
+    pub class: usize,
+    /// The latents of the last `k` that gained.
+    pub latents: Vec<usize>,
+    /// F1 on test rows of `k = 1, 2, ...`, up to the first `k` that did not gain.
+    pub f1: Vec<f64>,
+    /// The regression on the main latents.
+    pub probe: KSparseProbe,
+}
+
+/// As [`KSparseClass::main_latents`] after [`evaluate`] for `k = 1..=look_ahead`, but each class stops at the first `k` that gains
+/// no more than `jump`: two or three regressions instead of `look_ahead`.
+///
+/// # Shapes
+/// - as [`evaluate`]; returns `[n_classes]`
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn main_latents(
+    ranking: &SgdProbe,
+    train: (SparseRows<'_>, &Labels),
+    test: (SparseRows<'_>, &Labels),
+    jump: f64,
+    look_ahead: usize,
+) -> Result<Vec<MainLatents>, ProbeError> {
+    train.1.require_fittable(train.0.n())?;
+    rank(ranking, look_ahead)
+        .into_par_iter()
+        .enumerate()
+        .map(|(class, ranking)| {
+            let most = ranking.latents.len();
+            let fitted = train.0.columns(&ranking.latents)?;
+            let scored = test.0.columns(&ranking.latents)?;
+            let positive: Vec<bool> = test.1.classes().iter().map(|&c| c == class).collect();
+            let mut f1 = Vec::new();
+            let mut kept: Option<KSparseProbe> = None;
+            for k in 1..=most {
+                let probe = refit(&leading(&fitted, most, k), &ranking.latents[..k], train.1, class)?;
+                let scores: Vec<f64> = scored.chunks_exact(most).map(|row| probe.score(&row[..k])).collect();
+                f1.push(score_class(&scores, &positive, 0.0).map_or(0.0, |scores| scores.f1));
+                if split_size(&f1, jump, look_ahead) < k {
+                    break;
+                }
+                kept = Some(probe);
+            }
+            let probe = kept.ok_or(ProbeError::Setting {
+                name: "k",
+                value: 0.0,
+                range: "at least 1 and at most the number of latents",
+            })?;
+            Ok(MainLatents {
+                class,
+                latents: probe.latents.clone(),
+                f1,
+                probe,
+            })
+        })
+        .collect()
+}
+
 /// The first `k` of `most` columns.
 fn leading(x: &[f32], most: usize, k: usize) -> Vec<f32> {
     x.chunks_exact(most).flat_map(|row| &row[..k]).copied().collect()

@@ -1,5 +1,7 @@
 //! One block as array operations.
 
+use std::ops::Range;
+
 use burn::prelude::*;
 use burn::tensor::activation;
 use kernels::Activation;
@@ -166,12 +168,27 @@ impl PlainLayer {
         })
     }
 
-    /// `x` `[batch, seq, d_model]` to the same shape after the block.
-    pub(super) fn run(&self, config: &ModelConfig, window: Window, x: Tensor<3>) -> Tensor<3> {
+    /// `x` `[batch, seq, d_model]` to the same shape after the block, or to `[batch, 1, d_model]` of the last position only.
+    /// `past`: keys and values of the positions before `x`.
+    pub(super) fn run(
+        &self,
+        config: &ModelConfig,
+        window: Window,
+        x: Tensor<3>,
+        past: Option<&Past>,
+        last_only: bool,
+    ) -> Tensor<3> {
         let [batch, seq, d] = x.dims();
+        let normed = self.attn_in.apply(x.clone().reshape([batch * seq, d]));
+        let shape = Shape {
+            batch,
+            seq,
+            queries: if last_only { 1 } else { seq },
+        };
+        let attended = self.attend(config, window, &normed, shape, past);
+        // A query's output depends on the other positions through their keys and values only.
+        let (x, seq) = (x.slice_dim(1, seq - shape.queries..seq), shape.queries);
         let x = x.reshape([batch * seq, d]);
-        let normed = self.attn_in.apply(x.clone());
-        let attended = self.attend(config, window, &normed, batch, seq);
         let branch = |out: Tensor<2>, norm: &Option<PlainNorm>| match norm {
             Some(norm) => norm.apply(out),
             None => out,
@@ -198,13 +215,22 @@ impl PlainLayer {
         self.down.apply(&neurons)
     }
 
-    /// `[batch * seq, d_model]` to `[batch * seq, heads * head_dim]`.
-    fn attend(&self, config: &ModelConfig, window: Window, x: &Tensor<2>, batch: usize, seq: usize) -> Tensor<2> {
+    /// `[batch * seq, d_model]` to `[batch * queries, heads * head_dim]`.
+    fn attend(
+        &self,
+        config: &ModelConfig,
+        window: Window,
+        x: &Tensor<2>,
+        shape: Shape,
+        past: Option<&Past>,
+    ) -> Tensor<2> {
+        let Shape { batch, seq, queries } = shape;
         let (heads, kv_heads, hd) = (config.heads, config.kv_heads, config.head_dim);
         let repeat = |t: Tensor<4>| -> Tensor<4> {
+            let len = t.dims()[2];
             t.unsqueeze_dim::<5>(2)
-                .expand([batch, kv_heads, config.group(), seq, hd])
-                .reshape([batch, heads, seq, hd])
+                .expand([batch, kv_heads, config.group(), len, hd])
+                .reshape([batch, heads, len, hd])
         };
         let split = |t: Tensor<2>, heads: usize| t.reshape([batch, seq, heads, hd]).swap_dims(1, 2);
         let normed = |t: Tensor<2>, norm: &Option<PlainNorm>| match norm {
@@ -214,40 +240,77 @@ impl PlainLayer {
             }
             None => t,
         };
+        let last = |t: Tensor<4>| t.slice_dim(2, seq - queries..seq);
+        let joined = |t: Tensor<4>| t.swap_dims(1, 2).reshape([batch * queries, heads * hd]);
         let [k, v] = <[Tensor<2>; 2]>::try_from(self.kv.parts(x)).unwrap_or_else(|_| [x.clone(), x.clone()]);
-        let v = repeat(split(v, kv_heads));
+        let v = split(v, kv_heads);
         if window == Window::Sliding(1) {
             // A query that sees only itself has one score, whose softmax is 1.
-            return v.swap_dims(1, 2).reshape([batch * seq, heads * hd]);
+            return joined(last(repeat(v)));
         }
-        let q = split(normed(self.q.apply(x), &self.q_norm), heads) * config.query_scale();
+        let q = last(split(normed(self.q.apply(x), &self.q_norm), heads)) * config.query_scale();
         let k = split(normed(k, &self.k_norm), kv_heads);
+        let start = past.map_or(0, |past| past.len);
         let (q, k) = match &self.rope {
             Some(rope) => {
-                let turn = Rotation::new(rope, config.head_dim, seq, &q.device());
-                (turn.apply(q), turn.apply(k))
+                let turn = |positions: Range<usize>| Rotation::new(rope, hd, positions, &q.device());
+                (
+                    turn(start + seq - queries..start + seq).apply(q.clone()),
+                    turn(start..start + seq).apply(k),
+                )
             }
             None => (q, k),
         };
+        let after = |past: Option<&Tensor<3>>, t: Tensor<4>| match past {
+            Some(past) => {
+                let past = past.clone().unsqueeze::<4>().expand([batch, kv_heads, start, hd]);
+                Tensor::cat(vec![past, t], 2)
+            }
+            None => t,
+        };
+        let k = after(past.map(|past| &past.k), k);
+        let v = after(past.map(|past| &past.v), v);
         let scores = q.matmul(repeat(k).swap_dims(2, 3));
         let scores = match config.attn_softcap {
             Some(cap) => activation::tanh(scores / cap) * cap,
             None => scores,
         };
-        let hidden = mask(window, seq, &scores.device()).expand([batch, heads, seq, seq]);
+        let positions = start + seq - queries..start + seq;
+        let hidden = mask(window, positions, &scores.device()).expand([batch, heads, queries, start + seq]);
         let weights = activation::softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 3);
-        weights.matmul(v).swap_dims(1, 2).reshape([batch * seq, heads * hd])
+        joined(weights.matmul(repeat(v)))
     }
 }
 
-/// True where a key must not be seen, `[1, 1, seq, seq]`.
-fn mask(window: Window, seq: usize, device: &Device) -> Tensor<4, Bool> {
-    let mut hidden = Vec::with_capacity(seq * seq);
-    for query in 0..seq {
+/// Rotated keys and values of one layer at the positions before a suffix, shared by all prompts.
+pub(super) struct Past {
+    pub(super) len: usize,
+    /// `[kv_heads, len, head_dim]`.
+    pub(super) k: Tensor<3>,
+    /// `[kv_heads, len, head_dim]`.
+    pub(super) v: Tensor<3>,
+}
+
+/// Sizes of one run of a block.
+#[derive(Clone, Copy)]
+struct Shape {
+    batch: usize,
+    /// Positions of `x`.
+    seq: usize,
+    /// The last ones, whose output is wanted.
+    queries: usize,
+}
+
+/// True where a key must not be seen, `[1, 1, queries, queries.end]`; `queries` are positions.
+fn mask(window: Window, queries: Range<usize>, device: &Device) -> Tensor<4, Bool> {
+    let keys = queries.end;
+    let rows = queries.len();
+    let mut hidden = Vec::with_capacity(rows * keys);
+    for query in queries {
         let first = window.first_key(query);
-        hidden.extend((0..seq).map(|key| key > query || key < first));
+        hidden.extend((0..keys).map(|key| key > query || key < first));
     }
-    Tensor::<4, Bool>::from_data(TensorData::new(hidden, [1, 1, seq, seq]), device)
+    Tensor::<4, Bool>::from_data(TensorData::new(hidden, [1, 1, rows, keys]), device)
 }
 
 /// Takes the cosines or the sines of a position.
@@ -262,11 +325,15 @@ struct Rotation {
 }
 
 impl Rotation {
-    fn new(rope: &Rope, head_dim: usize, seq: usize, device: &Device) -> Self {
-        let table = RopeTable::new(seq, rope);
+    fn new(rope: &Rope, head_dim: usize, positions: Range<usize>, device: &Device) -> Self {
+        let table = RopeTable::new(positions.end, rope);
+        let seq = positions.len();
         let half = rope.dims / 2;
         let gather = |pick: Pick| -> Tensor<4> {
-            let values: Vec<f32> = (0..seq).flat_map(|position| pick(table.at(position))).collect();
+            let values: Vec<f32> = positions
+                .clone()
+                .flat_map(|position| pick(table.at(position)))
+                .collect();
             Tensor::from_data(TensorData::new(values, [1, 1, seq, half]), device)
         };
         Self {

@@ -7,17 +7,22 @@
 mod gradient;
 mod layer;
 mod params;
+mod site;
+
+use std::ops::Range;
 
 use burn::prelude::*;
 use burn::tensor::activation;
 
 pub use gradient::{LetterMetric, metric_gradient};
 pub use params::ParamSet;
+pub use site::{SiteGradient, SiteRun, site_gradient};
 
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
+use crate::host::PrefixCache;
 use crate::layout::Names;
-use layer::{PlainLayer, PlainNorm};
+use layer::{Past, PlainLayer, PlainNorm};
 use params::Leaves;
 
 /// A model whose parameters are tensors of one device.
@@ -79,7 +84,32 @@ impl PlainModel {
     /// Runs one layer on `[batch, seq, d_model]`, positions from 0.
     #[must_use]
     pub fn layer(&self, layer: usize, x: Tensor<3>) -> Tensor<3> {
-        self.layers[layer].run(&self.config, self.config.windows[layer], x)
+        self.layers[layer].run(&self.config, self.config.windows[layer], x, None, false)
+    }
+
+    /// Runs `layers` on the positions after a prefix, `[batch, seq, d_model]`, down to the last position: `[batch, d_model]`.
+    fn suffix(&self, x: Tensor<3>, layers: Range<usize>, prefix: &PrefixCache) -> Tensor<2> {
+        let [batch, seq, d] = x.dims();
+        let (heads, hd) = (self.config.kv_heads, self.config.head_dim);
+        let past = |values: &[f32]| {
+            let data = TensorData::new(values.to_vec(), [heads, prefix.len(), hd]);
+            Tensor::<3>::from_data(data, &self.device)
+        };
+        let last = layers.end;
+        let none = layers.is_empty();
+        let mut x = x;
+        for layer in layers {
+            let kept = &prefix.layers[layer];
+            let past = (!prefix.is_empty()).then(|| Past {
+                len: prefix.len(),
+                k: past(&kept.k),
+                v: past(&kept.v),
+            });
+            let window = self.config.windows[layer];
+            x = self.layers[layer].run(&self.config, window, x, past.as_ref(), layer + 1 == last);
+        }
+        let seq = if none { seq } else { 1 };
+        x.slice_dim(1, seq - 1..seq).reshape([batch, d])
     }
 
     /// The last norm's output, `[rows, d_model]` in and out.
@@ -91,8 +121,16 @@ impl PlainModel {
     /// Logits over the whole vocabulary of stream rows `[rows, d_model]`: `[rows, vocab]`.
     #[must_use]
     pub fn logits(&self, x: Tensor<2>) -> Tensor<2> {
-        let normed = self.final_norm(x);
-        let logits = normed.matmul(self.head.clone().transpose());
+        self.capped(self.final_norm(x).matmul(self.head.clone().transpose()))
+    }
+
+    /// Logits of chosen tokens of stream rows `[rows, d_model]`: `[rows, tokens]`.
+    fn logits_of(&self, x: Tensor<2>, tokens: Tensor<1, Int>) -> Tensor<2> {
+        let head = self.head.clone().select(0, tokens);
+        self.capped(self.final_norm(x).matmul(head.transpose()))
+    }
+
+    fn capped(&self, logits: Tensor<2>) -> Tensor<2> {
         match self.config.final_softcap {
             Some(cap) => activation::tanh(logits / cap) * cap,
             None => logits,
