@@ -42,6 +42,7 @@ mod pre_activations;
 mod quality;
 mod sae;
 mod tally;
+pub mod toy;
 pub mod train;
 
 pub use columns::Columns;
