@@ -2,7 +2,8 @@
 //!
 //! Everything that is shown goes through one row model, [`Table`]: terminal, Markdown, CSV, LaTeX and JSON are renderings of the
 //! same cells, so that they cannot disagree. A number that is shown carries its interval ([`Cell::Estimate`]); a number that is
-//! not there says why ([`Cell::Missing`]) and is never shown as `NaN`. Figures ([`svg`]) are self-contained SVG texts.
+//! not there says why ([`Cell::Missing`]) and is never shown as `NaN`. What a paper says stands beside it with its source
+//! ([`Published`]). Figures ([`svg`]) are self-contained SVG texts.
 //!
 //! # Architecture invariants
 //! - This crate does not link burn, computes no statistics and runs no model: it is given numbers.
@@ -18,6 +19,7 @@ mod latex;
 mod markdown;
 mod number;
 mod plain;
+mod published;
 pub mod sentences;
 pub mod svg;
 mod table;
@@ -25,5 +27,6 @@ mod term;
 
 pub use error::ReportError;
 pub use format::{Format, render};
+pub use published::{Published, Says};
 pub use table::{Align, Cell, Column, Table};
 pub use term::TermOptions;

@@ -10,8 +10,13 @@ pub(super) const TITLE: f64 = 15.0;
 pub(super) const BODY: f64 = 12.0;
 pub(super) const SMALL: f64 = 11.0;
 
+/// Half the width of a mark of the usual size.
+pub(super) const RADIUS: f64 = 4.5;
+/// Space between the edge of a figure and what is in it.
+pub(super) const PAD: f64 = 16.0;
+
 /// Which point of a text its position means.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
     Middle,
@@ -31,6 +36,14 @@ fn px(x: f64) -> String {
     let text = format!("{x:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// Places as the value of a `points` attribute.
+fn list(points: impl Iterator<Item = (f64, f64)>) -> String {
+    points
+        .map(|(x, y)| format!("{},{}", px(x), px(y)))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn escape(text: &str) -> String {
@@ -86,15 +99,47 @@ impl Canvas {
     }
 
     pub(super) fn rect(&mut self, corner: (f64, f64), size: (f64, f64), fill: &str) {
-        let (x, y, w, h) = (px(corner.0), px(corner.1), px(size.0), px(size.1));
+        self.edged_rect(corner, size, fill, "");
+    }
+
+    /// A rectangle with an edge of this colour, drawn inside its size; none for the empty colour.
+    pub(super) fn edged_rect(&mut self, corner: (f64, f64), size: (f64, f64), fill: &str, edge: &str) {
+        let inset = if edge.is_empty() { 0.0 } else { 0.75 };
+        let (x, y) = (px(corner.0 + inset), px(corner.1 + inset));
+        let (w, h) = (px((size.0 - 2.0 * inset).max(0.0)), px((size.1 - 2.0 * inset).max(0.0)));
+        let edge = if edge.is_empty() {
+            String::new()
+        } else {
+            format!(r#" stroke="{edge}" stroke-width="1.5""#)
+        };
         let _ = writeln!(
             self.body,
-            r#"<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{fill}"/>"#
+            r#"<rect x="{x}" y="{y}" width="{w}" height="{h}" fill="{fill}"{edge}/>"#
         );
     }
 
     pub(super) fn text(&mut self, x: f64, y: f64, anchor: Anchor, size: f64, colour: &str, text: &str) {
         self.turned_text((x, y), 0.0, anchor, size, colour, text);
+    }
+
+    /// `text` in as many lines as it needs within `room`, the first on the base line `y`; returns the last base line, or `y` less
+    /// a line where there is no text.
+    pub(super) fn paragraph(
+        &mut self,
+        at: (f64, f64),
+        anchor: Anchor,
+        style: (f64, &str),
+        text: &str,
+        room: f64,
+    ) -> f64 {
+        let (size, colour) = style;
+        let step = size + 4.0;
+        let mut y = at.1 - step;
+        for line in text::wrap(text, size, room) {
+            y += step;
+            self.text(at.0, y, anchor, size, colour, &line);
+        }
+        y
     }
 
     /// Text turned by `degrees` clockwise about its position.
@@ -125,44 +170,51 @@ impl Canvas {
         );
     }
 
-    /// An open line through `points`, or a filled area around them.
-    pub(super) fn path(&mut self, points: &[(f64, f64)], colour: &str, filled: bool) {
-        let list = points
-            .iter()
-            .map(|(x, y)| format!("{},{}", px(*x), px(*y)))
-            .collect::<Vec<_>>()
-            .join(" ");
-        let _ = if filled {
-            writeln!(
-                self.body,
-                r#"<polygon points="{list}" fill="{colour}" fill-opacity="0.16"/>"#
-            )
-        } else {
-            writeln!(
-                self.body,
-                r#"<polyline points="{list}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"/>"#
-            )
-        };
+    /// An open line through `points`.
+    pub(super) fn polyline(&mut self, points: &[(f64, f64)], colour: &str, width: f64) {
+        let (list, width) = (list(points.iter().copied()), px(width));
+        let _ = writeln!(
+            self.body,
+            r#"<polyline points="{list}" fill="none" stroke="{colour}" stroke-width="{width}" stroke-linejoin="round"/>"#
+        );
     }
 
-    pub(super) fn mark(&mut self, mark: Mark, (x, y): (f64, f64), colour: &str) {
-        let r = 4.5;
-        let corners: Vec<(f64, f64)> = match mark {
+    /// A pale area with its corners at `points`.
+    pub(super) fn area(&mut self, points: &[(f64, f64)], colour: &str) {
+        let list = list(points.iter().copied());
+        let _ = writeln!(
+            self.body,
+            r#"<polygon points="{list}" fill="{colour}" fill-opacity="0.16"/>"#
+        );
+    }
+
+    /// A mark of the usual size.
+    pub(super) fn mark(&mut self, mark: Mark, at: (f64, f64), colour: &str) {
+        self.shape(mark, at, colour, RADIUS, "");
+    }
+
+    /// A mark of radius `r` with a thin white edge, which keeps marks apart that lie on each other.
+    pub(super) fn dot(&mut self, mark: Mark, at: (f64, f64), colour: &str, r: f64) {
+        self.shape(mark, at, colour, r, r##" stroke="#ffffff" stroke-width="0.6""##);
+    }
+
+    fn shape(&mut self, mark: Mark, (x, y): (f64, f64), colour: &str, r: f64, edge: &str) {
+        let corners: &[(f64, f64)] = match mark {
             Mark::Circle => {
                 let (x, y, r) = (px(x), px(y), px(r));
-                let _ = writeln!(self.body, r#"<circle cx="{x}" cy="{y}" r="{r}" fill="{colour}"/>"#);
+                let _ = writeln!(
+                    self.body,
+                    r#"<circle cx="{x}" cy="{y}" r="{r}" fill="{colour}"{edge}/>"#
+                );
                 return;
             }
-            Mark::Square => vec![(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-            Mark::Diamond => vec![(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
-            Mark::Up => vec![(0.0, -1.2), (1.15, 0.85), (-1.15, 0.85)],
-            Mark::Down => vec![(0.0, 1.2), (1.15, -0.85), (-1.15, -0.85)],
+            Mark::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            Mark::Diamond => &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
+            Mark::Up => &[(0.0, -1.2), (1.15, 0.85), (-1.15, 0.85)],
+            Mark::Down => &[(0.0, 1.2), (1.15, -0.85), (-1.15, -0.85)],
         };
-        let list = corners
-            .iter()
-            .map(|(dx, dy)| format!("{},{}", px(x + dx * r), px(y + dy * r)));
-        let list = list.collect::<Vec<_>>().join(" ");
-        let _ = writeln!(self.body, r#"<polygon points="{list}" fill="{colour}"/>"#);
+        let list = list(corners.iter().map(|(dx, dy)| (x + dx * r, y + dy * r)));
+        let _ = writeln!(self.body, r#"<polygon points="{list}" fill="{colour}"{edge}/>"#);
     }
 
     pub(super) fn finish(self, height: f64) -> String {

@@ -1,8 +1,10 @@
 //! Arms with their intervals, one below another, on an axis from 0 to 1 that grows where the data do.
 
 use super::axis::{Scale, padded, round_ticks_within, spaced};
-use super::canvas::{Anchor, BODY, Canvas, SMALL};
+use super::canvas::{Anchor, BODY, Canvas, PAD, SMALL};
+use super::frame;
 use super::legend;
+use super::marked::{self, Reference};
 use super::palette::{GRID, INK, MUTED, series};
 use super::text;
 use crate::number;
@@ -39,18 +41,8 @@ pub struct ForestRow {
     pub hi: Option<f64>,
 }
 
-/// A marked place on the axis.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reference {
-    /// Where.
-    pub at: f64,
-    /// What it is.
-    pub label: String,
-}
-
 const WIDTH: f64 = 820.0;
 const ROW: f64 = 25.0;
-const PAD: f64 = 16.0;
 const LONGEST_LABEL: f64 = 280.0;
 
 impl Forest {
@@ -58,6 +50,10 @@ impl Forest {
     #[must_use]
     pub fn to_svg(&self) -> String {
         let (mut canvas, top) = Canvas::new(WIDTH, &self.title, &self.note);
+        if self.rows.is_empty() {
+            let bottom = frame::no_data(&mut canvas, top, WIDTH, "no rows were given");
+            return canvas.finish(bottom);
+        }
         let labels = self.rows.iter().map(|row| text::width(&row.label, BODY));
         let left = PAD + labels.fold(60.0, f64::max).min(LONGEST_LABEL) + 14.0;
         let words: Vec<String> = self.rows.iter().map(|row| self.words(row)).collect();
@@ -72,8 +68,8 @@ impl Forest {
         let ticks = round_ticks_within(lo, hi, 8);
         let scale = Scale::new((lo, hi), (left, right), false);
 
-        let top = self.draw_reference_labels(&mut canvas, &scale, top);
-        let bottom = top + ROW * self.rows.len().max(1) as f64;
+        let top = marked::draw_labels(&mut canvas, &self.references, &scale, top, WIDTH);
+        let bottom = top + ROW * self.rows.len() as f64;
         for (x, label) in spaced(ticks, &scale, SMALL) {
             let x = scale.at(x);
             canvas.line((x, top), (x, bottom + 4.0), GRID, 1.0, "");
@@ -94,18 +90,12 @@ impl Forest {
             let group = groups.iter().position(|group| *group == row.group).unwrap_or(0);
             draw_interval(&mut canvas, row, &scale, y, group);
         }
-        canvas.text(
-            f64::midpoint(left, right),
-            bottom + 38.0,
-            Anchor::Middle,
-            BODY,
-            INK,
-            &self.axis,
-        );
-        let mut height = bottom + 54.0;
+        let middle = (f64::midpoint(left, right), bottom + 38.0);
+        let mut height = 16.0 + canvas.paragraph(middle, Anchor::Middle, (BODY, INK), &self.axis, right - left);
         if groups.len() > 1 {
-            legend::draw(&mut canvas, &groups, (PAD, height - 4.0), WIDTH - 2.0 * PAD, false);
-            height += legend::height(&groups, WIDTH - 2.0 * PAD) + 6.0;
+            let entries = legend::of_series(groups, false);
+            legend::draw(&mut canvas, &entries, (PAD, height - 4.0), WIDTH - 2.0 * PAD);
+            height += legend::height(&entries, WIDTH - 2.0 * PAD) + 6.0;
         }
         canvas.finish(height)
     }
@@ -126,37 +116,6 @@ impl Forest {
             }
         }
         groups
-    }
-
-    /// Labels of the marked places above the plot, in as many lines as it takes to keep them apart. Returns the top of the plot.
-    fn draw_reference_labels(&self, canvas: &mut Canvas, scale: &Scale, top: f64) -> f64 {
-        let mut taken: Vec<Vec<(f64, f64)>> = Vec::new();
-        let mut placed = Vec::new();
-        for reference in self.references.iter().filter(|reference| reference.at.is_finite()) {
-            let half = text::width(&reference.label, SMALL) / 2.0;
-            let x = scale
-                .at(reference.at)
-                .clamp(PAD + half, (WIDTH - PAD - half).max(PAD + half));
-            let span = (x - half - 4.0, x + half + 4.0);
-            let free = |line: &Vec<(f64, f64)>| line.iter().all(|other| span.1 < other.0 || span.0 > other.1);
-            let line = taken.iter().position(free).unwrap_or(taken.len());
-            if line == taken.len() {
-                taken.push(Vec::new());
-            }
-            taken[line].push(span);
-            placed.push((x, line, &reference.label));
-        }
-        for (x, line, label) in placed {
-            canvas.text(
-                x,
-                top + 14.0 * (line as f64 + 1.0) - 2.0,
-                Anchor::Middle,
-                SMALL,
-                MUTED,
-                label,
-            );
-        }
-        top + 14.0 * taken.len() as f64 + 6.0
     }
 }
 

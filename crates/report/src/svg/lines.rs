@@ -1,11 +1,11 @@
 //! One or several curves over a number: k on a log2 axis, or layers.
 
-use super::axis::{Scale, binary_ticks, padded, round_ticks_within, spaced};
-use super::canvas::{Anchor, BODY, Canvas, SMALL};
+use super::axis::{Scale, binary_ticks, extent, padded, round_ticks_within, spaced, whole, widened};
+use super::canvas::{Canvas, PAD, SMALL};
+use super::frame::{self, Axis, Frame};
+use super::kept::{self, LeftOut};
 use super::legend;
-use super::palette::{GRID, INK, MUTED, series};
-use super::text;
-use crate::number;
+use super::palette::series;
 
 /// Curves with their uncertainty.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,6 @@ pub struct Point {
 
 const WIDTH: f64 = 820.0;
 const PLOT_HEIGHT: f64 = 300.0;
-const PAD: f64 = 16.0;
 /// Space between the edge of the plot and the outermost points.
 const INSET: f64 = 18.0;
 /// Distance between the bars of neighbouring series.
@@ -91,84 +90,61 @@ impl Lines {
     /// The figure as SVG.
     #[must_use]
     pub fn to_svg(&self) -> String {
-        let (mut canvas, top) = Canvas::new(WIDTH, &self.title, &self.note);
-        let curves: Vec<Vec<Point>> = self.series.iter().map(|series| self.drawable(series)).collect();
+        let log2 = self.x_scale == LinesScale::Log2;
+        let mut left_out = LeftOut::default();
+        let mut keep = |series: &Series| -> Vec<Point> {
+            let points = series.points.iter();
+            points.filter_map(|point| left_out.keep(*point, log2)).collect()
+        };
+        let curves: Vec<Vec<Point>> = self.series.iter().map(&mut keep).collect();
+        let (mut canvas, top) = Canvas::new(WIDTH, &self.title, &left_out.add_to(&self.note, "point"));
         let points = || curves.iter().flatten();
+        if points().next().is_none() {
+            let asked = self.series.iter().map(|series| series.points.len()).sum();
+            let bottom = frame::no_data(&mut canvas, top, WIDTH, &kept::reason("", asked, "point"));
+            return canvas.finish(bottom);
+        }
 
         let ys = points().flat_map(|p| [Some(p.y), p.lo, p.hi]).flatten();
-        let ys = ys
-            .chain(self.y_range.into_iter().flat_map(|(lo, hi)| [lo, hi]))
-            .filter(|y| y.is_finite());
-        let y_range = padded(range(ys), self.y_range.unwrap_or((f64::NAN, f64::NAN)));
-        let y_ticks = round_ticks_within(y_range.0, y_range.1, 8);
-        let label_width = y_ticks
-            .iter()
-            .map(|(_, label)| text::width(label, SMALL))
-            .fold(0.0, f64::max);
-        let (left, right) = (PAD + 22.0 + label_width + 8.0, WIDTH - PAD - 8.0);
-        let bottom = top + PLOT_HEIGHT;
-        let y = Scale::new(y_range, (bottom, top), false);
+        let ys = ys.chain(self.y_range.into_iter().flat_map(|(lo, hi)| [lo, hi]));
+        let range = widened(extent(ys).unwrap_or((0.0, 1.0)), false);
+        let range = padded(range, self.y_range.unwrap_or((f64::NAN, f64::NAN)));
+        let y = Axis::vertical(range, (top + PLOT_HEIGHT, top), 8);
+        let frame = Frame {
+            left: frame::plot_left(&self.y_axis, PLOT_HEIGHT, y.label_width()),
+            right: WIDTH - PAD - 8.0,
+            top,
+            bottom: top + PLOT_HEIGHT,
+        };
 
-        let log2 = self.x_scale == LinesScale::Log2;
-        let given = self
-            .x_ticks
-            .iter()
-            .map(|tick| tick.at)
-            .filter(|x| x.is_finite() && (!log2 || *x > 0.0));
-        let x_range = range(points().map(|p| p.x).chain(given));
-        let x_range = if log2 && x_range.0 <= 0.0 { (1.0, 2.0) } else { x_range };
-        let x = Scale::new(x_range, (left + INSET, right - INSET), log2);
+        let given = self.x_ticks.iter().map(|tick| tick.at).filter(|x| !log2 || *x > 0.0);
+        let range = extent(points().map(|p| p.x).chain(given)).unwrap_or((1.0, 2.0));
+        let scale = Scale::new(range, (frame.left + INSET, frame.right - INSET), log2);
+        let ticks = spaced(self.ticks(range), &scale, SMALL);
+        let x = Axis { scale, ticks };
 
-        for (at, label) in &y_ticks {
-            let at = y.at(*at);
-            canvas.line((left, at), (right, at), GRID, 1.0, "");
-            canvas.text(left - 8.0, at + 4.0, Anchor::End, SMALL, MUTED, label);
+        for (at, _) in &y.ticks {
+            frame.draw_level(&mut canvas, y.scale.at(*at));
         }
-        for (at, label) in spaced(self.ticks(x_range), &x, SMALL) {
-            let at = x.at(at);
-            canvas.line((at, bottom), (at, bottom + 5.0), MUTED, 1.0, "");
-            canvas.text(at, bottom + 19.0, Anchor::Middle, SMALL, MUTED, &label);
-        }
-        canvas.line((left, bottom), (right, bottom), MUTED, 1.0, "");
-        canvas.text(
-            f64::midpoint(left, right),
-            bottom + 40.0,
-            Anchor::Middle,
-            BODY,
-            INK,
-            &self.x_axis,
-        );
-        let middle = (PAD + 8.0, f64::midpoint(top, bottom));
-        canvas.turned_text(middle, -90.0, Anchor::Middle, BODY, INK, &self.y_axis);
+        frame.draw_base(&mut canvas);
+        frame.label_x(&mut canvas, &x, PAD);
+        frame.label_y(&mut canvas, &y);
+        let bottom = frame.name_axes(&mut canvas, &self.x_axis, &self.y_axis);
 
         for (i, curve) in curves.iter().enumerate() {
-            self.draw_spread(&mut canvas, curve, i, &x, &y);
+            self.draw_spread(&mut canvas, curve, i, &x.scale, &y.scale);
         }
         for (i, curve) in curves.iter().enumerate() {
-            self.draw_curve(&mut canvas, curve, i, &x, &y);
+            self.draw_curve(&mut canvas, curve, i, &x.scale, &y.scale);
         }
-        let names: Vec<&str> = self.series.iter().map(|series| series.name.as_str()).collect();
-        let mut height = bottom + 54.0;
-        if names.len() > 1 {
-            legend::draw(&mut canvas, &names, (left, height), right - left, true);
-            height += legend::height(&names, right - left) + 12.0;
+        let mut height = bottom + 14.0;
+        if self.series.len() > 1 {
+            let entries = legend::of_series(self.series.iter().map(|series| series.name.as_str()), true);
+            let width = frame.right - frame.left;
+            legend::draw(&mut canvas, &entries, (frame.left, height), width);
+            height += legend::height(&entries, width) + 12.0;
         }
         canvas.finish(height)
-    }
-
-    /// Points that have a place.
-    fn drawable(&self, series: &Series) -> Vec<Point> {
-        let log2 = self.x_scale == LinesScale::Log2;
-        let has_place = |p: &&Point| p.x.is_finite() && p.y.is_finite() && (!log2 || p.x > 0.0);
-        let finite = |x: Option<f64>| x.filter(|x| x.is_finite());
-        let points = series.points.iter().filter(has_place);
-        points
-            .map(|p| Point {
-                lo: finite(p.lo),
-                hi: finite(p.hi),
-                ..*p
-            })
-            .collect()
     }
 
     fn ticks(&self, (lo, hi): (f64, f64)) -> Vec<(f64, String)> {
@@ -185,11 +161,7 @@ impl Lines {
                     .flat_map(|series| &series.points)
                     .map(|point| point.x);
                 if xs.clone().all(|x| x.fract() == 0.0) {
-                    // There is nothing between two layers.
-                    ticks.retain(|(x, _)| x.fract() == 0.0);
-                    for (x, label) in &mut ticks {
-                        *label = number::fixed(*x, 0);
-                    }
+                    ticks = whole(ticks);
                 }
                 ticks
             }
@@ -215,7 +187,7 @@ impl Lines {
                 let over = ends.iter().map(|(x, _, hi)| (*x, *hi));
                 let under = ends.iter().rev().map(|(x, lo, _)| (*x, *lo));
                 if ends.len() > 1 {
-                    canvas.path(&over.chain(under).collect::<Vec<_>>(), colour, true);
+                    canvas.area(&over.chain(under).collect::<Vec<_>>(), colour);
                 }
             }
             Spread::Bars => {
@@ -230,16 +202,10 @@ impl Lines {
         let (colour, mark) = series(i);
         let places: Vec<_> = curve.iter().map(|p| (x.at(p.x) + self.shift(i), y.at(p.y))).collect();
         if places.len() > 1 {
-            canvas.path(&places, colour, false);
+            canvas.polyline(&places, colour, 2.0);
         }
         for place in places {
             canvas.mark(mark, place, colour);
         }
     }
-}
-
-/// Lowest and highest value, or 0 and 1 where there are none.
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (lo, hi) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
-    if lo <= hi { (lo, hi) } else { (0.0, 1.0) }
 }

@@ -5,6 +5,9 @@ pub(super) const MUTED: &str = "#5a5a5a";
 pub(super) const GRID: &str = "#e3e3e3";
 pub(super) const NOTHING: &str = "#eeeeee";
 
+/// Fill of a band behind the data: a pale form of the palette's yellow.
+pub(super) const BAND: &str = "#fbf4cf";
+
 const SERIES: [&str; 7] = [
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 ];
@@ -24,6 +27,26 @@ const MARKS: [Mark; 5] = [Mark::Circle, Mark::Square, Mark::Diamond, Mark::Up, M
 /// Colour and mark of the `i`-th series; 35 pairs before the first repeats.
 pub(super) fn series(i: usize) -> (&'static str, Mark) {
     (SERIES[i % SERIES.len()], MARKS[i % MARKS.len()])
+}
+
+/// Colour of a mark at `t` in 0..1: orange, green, blue and a dark end. The luminance falls all the way, so that the order is
+/// seen without colour too, and no end vanishes on white.
+pub(super) fn shade(t: f64) -> String {
+    const STOPS: [[f64; 3]; 4] = [
+        [230.0, 159.0, 0.0],
+        [0.0, 158.0, 115.0],
+        [0.0, 114.0, 178.0],
+        [27.0, 20.0, 70.0],
+    ];
+    let t = t.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
+    let i = (t as usize).min(STOPS.len() - 2);
+    let mix = |c: usize| (STOPS[i][c] + (STOPS[i + 1][c] - STOPS[i][c]) * (t - i as f64)).round() as u8;
+    hex([mix(0), mix(1), mix(2)])
+}
+
+/// A colour as SVG writes it.
+pub(super) fn hex([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// Fill of a cell at `t` in -1..1: white at zero, blue above, vermillion below. The end of the blue side is darker than the
@@ -51,6 +74,16 @@ mod tests {
             let ((colour, mark), (next_colour, next_mark)) = (series(i), series(i + 1));
             assert!(colour != next_colour && mark != next_mark);
         }
+    }
+
+    #[test]
+    fn shades_get_darker() {
+        let luminance = |colour: &str| {
+            let part = |i: usize| f64::from(u8::from_str_radix(&colour[i..i + 2], 16).unwrap());
+            0.299 * part(1) + 0.587 * part(3) + 0.114 * part(5)
+        };
+        let all: Vec<f64> = (0..=20).map(|i| luminance(&shade(f64::from(i) / 20.0))).collect();
+        assert!(all.windows(2).all(|pair| pair[1] < pair[0]), "{all:?}");
     }
 
     #[test]

@@ -1,76 +1,5 @@
+use crate::geometry::{check, labels};
 use report::svg::{Forest, ForestRow, Heatmap, Lines, LinesScale, Point, Reference, Series, Spread, Tick};
-
-/// A box that a text takes, by a guess at its width that is on the narrow side.
-#[derive(Debug)]
-struct Label {
-    text: String,
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-}
-
-fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    tag.split_once(&format!(" {name}=\""))?
-        .1
-        .split_once('"')
-        .map(|(value, _)| value)
-}
-
-fn number(tag: &str, name: &str) -> f64 {
-    attribute(tag, name).unwrap().parse().unwrap()
-}
-
-/// Every text that is not turned.
-fn labels(svg: &str) -> Vec<Label> {
-    let mut labels = Vec::new();
-    for piece in svg.split("<text").skip(1) {
-        let (tag, rest) = piece.split_once('>').unwrap();
-        let text = rest.split_once("</text>").unwrap().0.to_owned();
-        if tag.contains("transform=") {
-            continue;
-        }
-        let (x, y, size) = (number(tag, "x"), number(tag, "y"), number(tag, "font-size"));
-        let width = text.chars().count() as f64 * size * 0.52;
-        let left = match attribute(tag, "text-anchor") {
-            Some("middle") => x - width / 2.0,
-            Some("end") => x - width,
-            _ => x,
-        };
-        labels.push(Label {
-            text,
-            left,
-            right: left + width,
-            top: y - size * 0.8,
-            bottom: y,
-        });
-    }
-    labels
-}
-
-/// Well-formed, finite, every text inside the figure, and no two texts in one place.
-#[track_caller]
-fn check(svg: &str) {
-    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
-    assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{svg}");
-    for line in svg.lines().filter(|line| line.starts_with('<')) {
-        let closed = line.ends_with("/>") || line.contains("</") || line.starts_with("<svg ");
-        assert!(closed, "{line}");
-    }
-    let head = &svg[..svg.find('>').unwrap()];
-    let (width, height) = (number(head, "width"), number(head, "height"));
-    let labels = labels(svg);
-    for (i, a) in labels.iter().enumerate() {
-        assert!(
-            a.left >= 0.0 && a.right <= width && a.top >= 0.0 && a.bottom <= height,
-            "{a:?} in {width} x {height}"
-        );
-        for b in &labels[..i] {
-            let apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
-            assert!(apart, "{a:?} {b:?}");
-        }
-    }
-}
 
 fn forest() -> Forest {
     let row = |label: &str, group: &str, value: f64| ForestRow {
@@ -227,7 +156,12 @@ fn points_without_a_place_are_left_out() {
     lines.series[0].points[0].x = 0.0;
     lines.series[0].points[1].y = f64::NAN;
     lines.series[1].points[2].hi = Some(f64::INFINITY);
-    check(&lines.to_svg());
+    let svg = lines.to_svg();
+    check(&svg);
+    assert!(
+        svg.contains("Left out: 1 point, not a finite number. Left out: 1 point, at or below zero of the log axis."),
+        "{svg}"
+    );
 }
 
 #[test]
@@ -270,6 +204,7 @@ fn heatmap(columns: &[&str]) -> Heatmap {
             .collect(),
         range: (0.0, 1.0),
         digits: 2,
+        ..Heatmap::default()
     }
 }
 
@@ -284,7 +219,9 @@ fn heat_maps() {
         ])
         .to_svg(),
     );
-    check(&heatmap(&[]).to_svg());
+    let svg = heatmap(&[]).to_svg();
+    check(&svg);
+    assert!(svg.contains(">no data: no cells were given</text>"), "{svg}");
     let mut signed = heatmap(&["a", "b"]);
     signed.values[3] = vec![Some(-12.345), Some(f64::NAN)];
     signed.values.truncate(5);
@@ -293,5 +230,102 @@ fn heat_maps() {
     assert!(
         svg.contains(">-12.35</text>") || svg.contains(">-12.34</text>"),
         "{svg}"
+    );
+}
+
+#[test]
+fn small_heat_maps_name_tokens() {
+    let columns = [
+        "<bos>",
+        " cat",
+        "\n",
+        " the first",
+        ":",
+        " T",
+        "a&b",
+        "\n\n",
+        " ",
+        "short",
+    ];
+    let mut figure = heatmap(&columns);
+    figure.small = true;
+    figure.x_axis = "token of the prompt ".repeat(6);
+    figure.y_axis = "letter".into();
+    let svg = figure.to_svg();
+    check(&svg);
+    for token in ["␣cat", "⏎", "␣the first", "⏎⏎", "␣", "a&amp;b"] {
+        assert!(svg.contains(&format!(">{token}</text>")), "{token}: {svg}");
+    }
+    // The diagonal has no numbers, and there is no dash to say so.
+    assert!(
+        svg.contains("Crossed out: no number (10 of 260 cells)") && !svg.contains(">\u{2013}<"),
+        "{svg}"
+    );
+    assert_eq!(svg, figure.to_svg());
+}
+
+#[test]
+fn heat_maps_without_numbers_say_why() {
+    let mut figure = heatmap(&["a", "b"]);
+    figure.values = vec![vec![Some(f64::NAN), None]];
+    figure.empty = "no probe was trained".into();
+    let svg = figure.to_svg();
+    check(&svg);
+    assert!(svg.contains(">no data: no probe was trained</text>"), "{svg}");
+}
+
+#[test]
+fn figures_without_data_say_so() {
+    let forest = Forest {
+        rows: Vec::new(),
+        ..forest()
+    };
+    let mut bad = lines();
+    for series in &mut bad.series {
+        for point in &mut series.points {
+            point.y = f64::NAN;
+        }
+    }
+    let none = Lines {
+        series: Vec::new(),
+        ..lines()
+    };
+    for (svg, words) in [
+        (forest.to_svg(), "no data: no rows were given"),
+        (bad.to_svg(), "no data: none of the 21 points has a place"),
+        (none.to_svg(), "no data: no points were given"),
+    ] {
+        check(&svg);
+        assert!(svg.contains(&format!(">{words}</text>")), "{svg}");
+    }
+}
+
+#[test]
+fn long_words_stay_inside() {
+    let long = "word ".repeat(60);
+    check(
+        &Lines {
+            title: "a/long/path".repeat(40),
+            note: long.clone(),
+            x_axis: long.clone(),
+            y_axis: long.clone(),
+            ..lines()
+        }
+        .to_svg(),
+    );
+    let references = vec![
+        Reference {
+            at: 0.3,
+            label: long.clone()
+        };
+        3
+    ];
+    check(
+        &Forest {
+            axis: long,
+            references,
+            ..forest()
+        }
+        .to_svg(),
     );
 }
