@@ -26,6 +26,21 @@ pub fn logit_difference(logits: &LetterLogits, letter: usize) -> f64 {
     right - (total - right) / 25.0
 }
 
+/// Logit difference to the best other letter, `m_max = L_y - max(other letters)`, in logits (Chanin et al. 2025, appendix A.10).
+#[must_use]
+pub fn logit_difference_max(logits: &LetterLogits, letter: usize) -> f64 {
+    f64::from(logits[letter]) - f64::from(logits[best_other(logits, letter)])
+}
+
+/// The most likely letter beside `letter`.
+#[must_use]
+pub fn best_other(logits: &LetterLogits, letter: usize) -> usize {
+    (0..26)
+        .filter(|&other| other != letter)
+        .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
+        .unwrap_or_default()
+}
+
 /// `L_to - L_from`, in logits: how far the answer moved from one letter to another.
 #[must_use]
 pub fn pair_difference(logits: &LetterLogits, from: usize, to: usize) -> f64 {

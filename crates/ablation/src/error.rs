@@ -14,6 +14,9 @@ pub enum AblationError {
     /// A statistic lacks data.
     #[error(transparent)]
     Stats(#[from] stats::StatsError),
+    /// Absorption cannot be scored.
+    #[error(transparent)]
+    Absorption(#[from] crate::absorption::AbsorptionError),
     /// An edit that cannot apply.
     #[error("{0}")]
     Edit(String),

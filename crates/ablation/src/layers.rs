@@ -42,12 +42,27 @@ pub fn patch_pairs(
     clean: &[LetterLogits],
     pairs: &[WordPair],
 ) -> Result<Vec<PairEffect>> {
+    patch_pairs_at(stage, capture, 0, clean, pairs)
+}
+
+/// As [`patch_pairs`], at any position from the query word (0) on: one cell of a map of layers and positions (Chanin et al.
+/// 2025, appendix A.12).
+///
+/// # Errors
+/// The model refuses a run, or there is no such position.
+pub fn patch_pairs_at(
+    stage: &Stage<'_>,
+    capture: &Capture,
+    position: usize,
+    clean: &[LetterLogits],
+    pairs: &[WordPair],
+) -> Result<Vec<PairEffect>> {
     let rows: Vec<usize> = pairs.iter().map(|p| p.row).collect();
     let vectors: Vec<f32> = pairs
         .iter()
-        .flat_map(|p| capture.site(p.donor).iter().copied())
+        .flat_map(|p| capture.at(p.donor, position).iter().copied())
         .collect();
-    let patched = stage.edited_logits(capture, &rows, &vectors)?;
+    let patched = stage.edited_logits_at(capture, position, &rows, &vectors)?;
     Ok(pairs
         .iter()
         .zip(patched)

@@ -9,12 +9,15 @@
 
 pub mod absorption;
 pub mod arms;
+pub mod attribution;
 mod directions;
 mod editor;
 pub mod effects;
 mod error;
 pub mod layers;
 mod measure;
+pub mod paper;
+pub mod rewrite;
 mod score;
 pub mod select;
 mod stage;

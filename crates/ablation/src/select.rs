@@ -10,11 +10,10 @@ use crate::effects::{LetterLogits, log_odds};
 use crate::error::{AblationError, Result};
 use crate::stage::{Capture, Stage};
 
-/// The latent whose encoder direction is nearest to each letter's probe (Chanin et al. 2024,
-/// section 5.1): one latent per class.
+/// Cosine of every latent's encoder column with each class's probe direction, `[classes][d_sae]`; 0 for a column of length 0.
 #[must_use]
-pub fn by_encoder_cosine(sae: &Sae, probe: &LogisticProbe, classes: usize) -> Vec<u32> {
-    let width = sae.config().d_sae;
+pub fn encoder_cosines(sae: &Sae, probe: &LogisticProbe) -> Vec<Vec<f64>> {
+    let (width, classes) = (sae.config().d_sae, probe.bias.len());
     let mut dots = vec![vec![0.0f64; width]; classes];
     let mut squares = vec![0.0f64; width];
     sae.visit_encoder(|latents, block| {
@@ -30,19 +29,26 @@ pub fn by_encoder_cosine(sae: &Sae, probe: &LogisticProbe, classes: usize) -> Ve
             }
         }
     });
-    let best = |dots: &Vec<f64>| {
-        let cosine = |j: usize| {
-            if squares[j] > 0.0 {
-                dots[j] / squares[j].sqrt()
-            } else {
-                f64::NEG_INFINITY
-            }
-        };
-        (0..width)
-            .max_by(|&a, &b| cosine(a).total_cmp(&cosine(b)).then(b.cmp(&a)))
+    for (class, dots) in dots.iter_mut().enumerate() {
+        let length = crate::editor::norm(probe.direction(class));
+        for (dot, square) in dots.iter_mut().zip(&squares) {
+            let both = length * square.sqrt();
+            *dot = if both > 0.0 { *dot / both } else { 0.0 };
+        }
+    }
+    dots
+}
+
+/// The latent whose encoder direction is nearest to each letter's probe (Chanin et al. 2024,
+/// section 5.1): one latent per class.
+#[must_use]
+pub fn by_encoder_cosine(sae: &Sae, probe: &LogisticProbe) -> Vec<u32> {
+    let nearest = |cosines: &Vec<f64>| {
+        (0..cosines.len())
+            .max_by(|&a, &b| cosines[a].total_cmp(&cosines[b]).then(b.cmp(&a)))
             .unwrap_or_default() as u32
     };
-    dots.iter().map(best).collect()
+    encoder_cosines(sae, probe).iter().map(nearest).collect()
 }
 
 /// The best one-latent probe of each class on train words, and its score there.

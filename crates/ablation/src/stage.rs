@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use model_runner::plain::{PlainModel, SiteGradient, SiteRun, site_gradient};
 use model_runner::{Keep, PrefixCache, Transformer, Unembedding};
 use rayon::prelude::*;
 
@@ -33,6 +34,9 @@ pub struct Stage<'a> {
     seq: usize,
     tokens: AtomicU64,
 }
+
+/// Positions in one graph of array operations: its overhead is per operation, its memory per position.
+const GRADIENT_ROWS: usize = 1536;
 
 /// Most memory that kept prefixes may take; beyond it each chunk runs its own prefix.
 const PREFIX_BYTES: usize = 2 << 30;
@@ -98,6 +102,18 @@ impl Capture {
         &self.stream[row * self.seq * self.d..][..self.d]
     }
 
+    /// The vector of a row at a position behind the query word (0 is the word itself), `[d_model]`.
+    #[must_use]
+    pub fn at(&self, row: usize, position: usize) -> &[f32] {
+        &self.stream[(row * self.seq + position) * self.d..][..self.d]
+    }
+
+    /// Positions of each row, the query word's included.
+    #[must_use]
+    pub fn positions(&self) -> usize {
+        self.seq
+    }
+
     /// All site vectors, `[rows, d_model]`.
     #[must_use]
     pub fn sites(&self) -> Vec<f32> {
@@ -157,12 +173,15 @@ impl<'a> Stage<'a> {
 
     /// Rows grouped by example set, in chunks that one thread runs at a time.
     fn chunks(&self, sets: impl Iterator<Item = usize>) -> Vec<(usize, Vec<usize>)> {
+        self.chunks_of(sets, self.model.chunk_size(self.seq))
+    }
+
+    fn chunks_of(&self, sets: impl Iterator<Item = usize>, size: usize) -> Vec<(usize, Vec<usize>)> {
         let mut by_set: Vec<Vec<usize>> = vec![Vec::new(); self.prefixes.len()];
         for (row, set) in sets.enumerate() {
             self.tokens.fetch_add(self.seq as u64, Ordering::Relaxed);
             by_set[set].push(row);
         }
-        let size = self.model.chunk_size(self.seq);
         by_set
             .iter()
             .enumerate()
@@ -175,12 +194,25 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// The layer does not exist.
     pub fn site_vectors(&self, layer: usize, items: &[usize]) -> Result<Vec<f32>> {
+        let mut of_layer = self.site_vectors_of(&[layer], items)?;
+        Ok(of_layer.pop().unwrap_or_default())
+    }
+
+    /// The vectors at the query word after each of `layers`, in one pass: `[layers][items, d_model]`.
+    ///
+    /// # Errors
+    /// A layer does not exist, or the layers do not ascend.
+    pub fn site_vectors_of(&self, layers: &[usize], items: &[usize]) -> Result<Vec<Vec<f32>>> {
         // Captures are cut to the word's position a block at a time: the suffix streams of a whole
         // vocabulary would not fit for a large model.
         const BLOCK: usize = 1 << 13;
-        let mut sites = Vec::with_capacity(items.len() * self.model.config().hidden_size);
-        for block in items.chunks(BLOCK) {
-            for capture in self.capture(&[layer], Some(block))? {
+        if !layers.is_sorted_by(|a, b| a < b) {
+            return Err(AblationError::Edit(format!("layers {layers:?} do not ascend")));
+        }
+        let length = items.len() * self.model.config().hidden_size;
+        let mut sites: Vec<Vec<f32>> = layers.iter().map(|_| Vec::with_capacity(length)).collect();
+        for block in items.chunks(BLOCK.div_ceil(layers.len().max(1))) {
+            for (sites, capture) in sites.iter_mut().zip(self.capture(layers, Some(block))?) {
                 sites.extend(capture.sites());
             }
         }
@@ -263,36 +295,204 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// Sizes disagree, or the model refuses the run.
     pub fn edited_logits(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<LetterLogits>> {
-        let d = capture.d;
-        if vectors.len() != rows.len() * d || rows.iter().any(|&row| row >= capture.rows.len()) {
+        self.edited_logits_at(capture, 0, rows, vectors)
+    }
+
+    /// As [`Stage::edited_logits`], with the edit at any position from the query word (0) on.
+    ///
+    /// # Errors
+    /// As [`Stage::edited_logits`], or there is no such position.
+    pub fn edited_logits_at(
+        &self,
+        capture: &Capture,
+        position: usize,
+        rows: &[usize],
+        vectors: &[f32],
+    ) -> Result<Vec<LetterLogits>> {
+        let edit = Edit {
+            capture,
+            position,
+            rows,
+            vectors,
+        };
+        let flat = self.edited(edit, 26, |last| Ok(self.model.logits(last, &self.letters)))?;
+        Ok(flat
+            .chunks_exact(26)
+            .map(|row| {
+                let mut logits = [0.0; 26];
+                logits.copy_from_slice(row);
+                logits
+            })
+            .collect())
+    }
+
+    /// Probability of each letter's answer among all tokens of the vocabulary, after an edit at the query word.
+    ///
+    /// # Errors
+    /// As [`Stage::edited_logits`].
+    pub fn edited_probabilities(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<[f64; 26]>> {
+        let edit = Edit {
+            capture,
+            position: 0,
+            rows,
+            vectors,
+        };
+        let flat = self.edited(edit, 26, |last| {
+            let vocabulary = self.model.config().vocab_size;
+            let mut letters = self.model.logits(last, &self.letters);
+            let all = self.model.all_logits(&self.model.final_norm(last))?;
+            for (letters, all) in letters.chunks_exact_mut(26).zip(all.chunks_exact(vocabulary)) {
+                let top = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f64 = all.iter().map(|&logit| f64::from(logit - top).exp()).sum();
+                for letter in letters {
+                    *letter = (f64::from(*letter - top).exp() / sum) as f32;
+                }
+            }
+            Ok(letters)
+        })?;
+        Ok(flat
+            .chunks_exact(26)
+            .map(|row| std::array::from_fn(|letter| f64::from(row[letter])))
+            .collect())
+    }
+
+    /// Logits of `tokens` after replacing the site vector, and the gradient of their weighted sum there.
+    ///
+    /// `plain`: the same model on an autodiff device.
+    ///
+    /// # Shapes
+    /// - `rows`: `[edits]`; `vectors`: `[edits, d_model]`; `weights`: `[edits, tokens]`
+    /// - returns: logits `[edits, tokens]` and gradients `[edits, d_model]`
+    ///
+    /// # Errors
+    /// As [`Stage::edited_logits`], or `plain` records no gradients.
+    pub fn site_gradients(
+        &self,
+        plain: &PlainModel,
+        capture: &Capture,
+        (rows, vectors): (&[usize], &[f32]),
+        (tokens, weights): (&[u32], &[f32]),
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let edit = Edit {
+            capture,
+            position: 0,
+            rows,
+            vectors,
+        };
+        self.check(edit)?;
+        let (d, n) = (capture.d, tokens.len());
+        if weights.len() != rows.len() * n {
             return Err(AblationError::Edit(format!(
-                "{} edited values for {} rows of width {d}",
-                vectors.len(),
+                "{} weights for {} edits of {n} tokens",
+                weights.len(),
                 rows.len()
             )));
         }
-        let layers: Range<usize> = capture.layer + 1..self.model.config().layers;
-        let width = self.seq * d;
-        let chunks = self.chunks(rows.iter().map(|&row| self.items[capture.rows[row]].set));
-        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<Vec<f32>> {
-            let mut x = Vec::with_capacity(edits.len() * width);
-            for &edit in edits {
-                x.extend_from_slice(&vectors[edit * d..(edit + 1) * d]);
-                x.extend_from_slice(&capture.stream[rows[edit] * width + d..(rows[edit] + 1) * width]);
-            }
+        let sets = rows.iter().map(|&row| self.items[capture.rows[row]].set);
+        let chunks = self.chunks_of(sets, GRADIENT_ROWS.div_ceil(self.seq));
+        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<SiteGradient> {
             let prefix = self.prefixes.get(self.model, *set)?;
+            let stream = self.stream_of(edit, edits);
+            let run = SiteRun {
+                stream: &stream,
+                batch: edits.len(),
+                from_layer: capture.layer + 1,
+                prefix: &prefix,
+            };
+            let weights: Vec<f32> = edits
+                .iter()
+                .flat_map(|&edit| weights[edit * n..(edit + 1) * n].iter().copied())
+                .collect();
+            Ok(site_gradient(plain, run, tokens, &weights)?)
+        };
+        let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
+        let (mut logits, mut gradients) = (vec![0.0; rows.len() * n], vec![0.0; rows.len() * d]);
+        for ((_, edits), found) in chunks.iter().zip(done) {
+            for (at, &edit) in edits.iter().enumerate() {
+                logits[edit * n..(edit + 1) * n].copy_from_slice(&found.logits[at * n..(at + 1) * n]);
+                gradients[edit * d..(edit + 1) * d].copy_from_slice(&found.gradient[at * d..(at + 1) * d]);
+            }
+        }
+        Ok((logits, gradients))
+    }
+
+    fn check(&self, edit: Edit<'_>) -> Result<()> {
+        let Edit {
+            capture,
+            position,
+            rows,
+            vectors,
+        } = edit;
+        if vectors.len() != rows.len() * capture.d || rows.iter().any(|&row| row >= capture.rows.len()) {
+            return Err(AblationError::Edit(format!(
+                "{} edited values for {} rows of width {}",
+                vectors.len(),
+                rows.len(),
+                capture.d
+            )));
+        }
+        if position >= self.seq {
+            return Err(AblationError::Edit(format!(
+                "position {position} behind the query word; the prompts have {} from it on",
+                self.seq
+            )));
+        }
+        Ok(())
+    }
+
+    /// The stream of some edits with the edited vectors in place, `[edits, seq, d_model]`.
+    fn stream_of(&self, edit: Edit<'_>, edits: &[usize]) -> Vec<f32> {
+        let Edit {
+            capture,
+            position,
+            rows,
+            vectors,
+        } = edit;
+        let (d, width) = (capture.d, self.seq * capture.d);
+        let mut x = Vec::with_capacity(edits.len() * width);
+        for &edit in edits {
+            let row = &capture.stream[rows[edit] * width..(rows[edit] + 1) * width];
+            x.extend_from_slice(&row[..position * d]);
+            x.extend_from_slice(&vectors[edit * d..(edit + 1) * d]);
+            x.extend_from_slice(&row[(position + 1) * d..]);
+        }
+        x
+    }
+
+    /// Runs edits to the last position and maps each chunk's stream there (`[edits, d_model]`) to `width` numbers an edit.
+    fn edited(
+        &self,
+        edit: Edit<'_>,
+        width: usize,
+        finish: impl Fn(&[f32]) -> Result<Vec<f32>> + Sync,
+    ) -> Result<Vec<f32>> {
+        self.check(edit)?;
+        let layers: Range<usize> = edit.capture.layer + 1..self.model.config().layers;
+        let chunks = self.chunks(edit.rows.iter().map(|&row| self.items[edit.capture.rows[row]].set));
+        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<Vec<f32>> {
+            let prefix = self.prefixes.get(self.model, *set)?;
+            let x = self.stream_of(edit, edits);
             let last = self
                 .model
                 .run(x, edits.len(), layers.clone(), Some(&*prefix), Keep::Last)?;
-            Ok(self.model.logits(&last, &self.letters))
+            finish(&last)
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
-        let mut out = vec![[0.0; 26]; rows.len()];
-        for ((_, edits), logits) in chunks.iter().zip(done) {
-            for (&edit, row) in edits.iter().zip(logits.chunks_exact(26)) {
-                out[edit].copy_from_slice(row);
+        let mut out = vec![0.0; edit.rows.len() * width];
+        for ((_, edits), values) in chunks.iter().zip(done) {
+            for (&edit, row) in edits.iter().zip(values.chunks_exact(width)) {
+                out[edit * width..(edit + 1) * width].copy_from_slice(row);
             }
         }
         Ok(out)
     }
+}
+
+/// Vectors that replace those of captured rows at one position.
+#[derive(Clone, Copy)]
+struct Edit<'a> {
+    capture: &'a Capture,
+    position: usize,
+    rows: &'a [usize],
+    vectors: &'a [f32],
 }

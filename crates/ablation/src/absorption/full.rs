@@ -1,19 +1,19 @@
-//! Full absorption as `SAEBench` scores it: detection only, no edit.
+//! Full absorption as `SAEBench` scores it, on rows of encoded vectors: detection only, no edit.
 //!
 //! A word that the probe finds but none of the letter's main latents does, while one other latent
 //! along the probe carries at least 0.4 of the vector's projection (`SAEBench` 0.6.0,
-//! `absorption_first_letter`; the fraction and the causal definition are not here).
+//! `absorption_first_letter`; the fraction is in [`super::saebench`]).
 
 use sae::{Sae, SparseLatents};
 
+use super::saebench::{Thresholds, absorber};
+use super::word::{Entry, decoder_along};
 use crate::select::contribution_scale;
 
 /// Smallest cosine between the absorbing latent's decoder row and the probe.
 pub const MIN_COSINE: f64 = 0.025;
 /// Smallest share of the probe projection that the absorbing latent carries.
 pub const MIN_SHARE: f64 = 0.4;
-/// At or above this a main latent counts as firing.
-const FIRES: f32 = 1e-8;
 
 /// The latent that absorbed a word's letter.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,20 +31,7 @@ pub struct Absorber {
 /// Cosine of every decoder row (`[d_out]`) with a direction.
 #[must_use]
 pub fn decoder_cosines(sae: &Sae, direction: &[f64]) -> Vec<f64> {
-    let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let mut cosines = Vec::with_capacity(sae.d_sae());
-    sae.visit_decoder(|_, rows| {
-        cosines.extend(rows.chunks_exact(direction.len()).map(|row| {
-            let dot: f64 = row.iter().zip(direction).map(|(&w, v)| f64::from(w) * v).sum();
-            let norm = row.iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>().sqrt();
-            if norm > 0.0 && length > 0.0 {
-                dot / (norm * length)
-            } else {
-                0.0
-            }
-        }));
-    });
-    cosines
+    decoder_along(sae, direction).into_cosines()
 }
 
 /// Whether a word's letter is fully absorbed, and by which latent. `projection`: the vector's
@@ -60,29 +47,16 @@ pub fn full_absorption(
 ) -> Option<Absorber> {
     let (index, value) = latents.row(row);
     let scale = f64::from(contribution_scale(latents, row));
-    let fires = |main: &u32| index.binary_search(main).is_ok_and(|at| value[at] >= FIRES);
-    if projection <= 0.0 || main.iter().any(fires) {
-        return None;
-    }
-    let top = index
-        .iter()
-        .zip(value)
-        .map(|(&latent, &activation)| {
-            (
-                latent,
-                activation,
-                f64::from(activation) * scale * cosines[latent as usize],
-            )
-        })
-        .max_by(|a, b| a.2.total_cmp(&b.2).then(b.0.cmp(&a.0)))?;
-    let (latent, activation, contribution) = top;
-    let (cosine, share) = (cosines[latent as usize], contribution / projection);
-    (cosine >= MIN_COSINE && share >= MIN_SHARE).then_some(Absorber {
-        latent,
-        activation,
-        cosine,
-        share,
-    })
+    let entries = index.iter().zip(value).map(|(&latent, &activation)| {
+        let (activation, cosine) = (f64::from(activation), cosines[latent as usize]);
+        Entry {
+            latent,
+            activation,
+            cosine,
+            carried: activation * scale * cosine,
+        }
+    });
+    absorber(entries, projection, main, &Thresholds::default())
 }
 
 #[cfg(test)]
