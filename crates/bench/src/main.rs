@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod absorption;
 mod doctor;
 mod dump;
 mod embedded;
@@ -14,6 +15,8 @@ mod failure;
 mod inspect;
 mod locate;
 mod ls;
+mod paper;
+mod probe;
 mod progress;
 mod run;
 mod train;
@@ -41,6 +44,11 @@ Examples:
   bench inspect DIR                      what a checkpoint is
   bench activations --ids F --out G      hook points and logits of prompts
   bench encode --sae S --acts F --out G  latents and reconstruction of activations
+  bench probe --acts F --x X --y Y --out G
+                                         a linear probe of activations, and its scores
+  bench absorption --sae S --probe P --acts F --x X --y Y --main M
+                                         absorption of an SAE on given tensors
+  bench paper                            every table and figure of the absorption paper
   bench explain --absorbed               words whose letter an SAE's main latent misses
   bench explain cat                      one word, latent by latent
   bench doctor                           whether this program can work here
@@ -65,6 +73,12 @@ enum Command {
     Activations(dump::ActivationsArgs),
     /// Encode activations with an autoencoder, and decode them again.
     Encode(dump::EncodeArgs),
+    /// Fit linear probes of given activations, and score them.
+    Probe(Box<probe::ProbeArgs>),
+    /// Score absorption on given tensors.
+    Absorption(Box<absorption::AbsorptionArgs>),
+    /// Measure every table and figure of "A is for Absorption".
+    Paper(Box<paper::PaperArgs>),
     /// Show how a word's letter stands in SAEs, or find words whose letter is absorbed.
     Explain(Box<explain::ExplainArgs>),
     /// Check that this program can work here.
@@ -108,6 +122,9 @@ fn main() -> ExitCode {
         Some(Command::Inspect(args)) => inspect::inspect(&args),
         Some(Command::Activations(args)) => dump::activations::activations(&args),
         Some(Command::Encode(args)) => dump::encode::encode(&args),
+        Some(Command::Probe(args)) => threads(args.threads).and_then(|()| probe::probe(&args)),
+        Some(Command::Absorption(args)) => threads(args.threads).and_then(|()| absorption::absorption(&args)),
+        Some(Command::Paper(args)) => threads(args.threads).and_then(|()| paper::run(&args)),
         Some(Command::Explain(args)) => explain::explain(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Train {
@@ -134,10 +151,15 @@ fn main() -> ExitCode {
 }
 
 fn start(args: &run::RunArgs) -> anyhow::Result<u8> {
-    if let Some(threads) = args.threads {
+    threads(args.threads)?;
+    run::run(args)
+}
+
+fn threads(count: Option<usize>) -> anyhow::Result<()> {
+    if let Some(threads) = count {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
-    run::run(args)
+    Ok(())
 }
 
 /// Writes tables to stdout. A reader that stops early, such as `head`, is no error.

@@ -1,6 +1,6 @@
 //! `bench run`: plan, shared site, units, records, words.
 
-mod args;
+pub(crate) mod args;
 pub(crate) mod env;
 mod memory;
 pub(crate) mod plan;
@@ -16,7 +16,7 @@ use ablation::EffectRow;
 use model_runner::Transformer;
 use store::{Draft, Record, Spec, Stage as TimedStage, Store, Timing, Writer};
 
-pub(crate) use args::RunArgs;
+pub(crate) use args::{Icl, RunArgs};
 use plan::Plan;
 use site::{Site, Stages};
 use unit::Unit;

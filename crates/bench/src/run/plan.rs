@@ -240,7 +240,7 @@ fn directions_spec(
 }
 
 /// The model's folder; refuses settings that no model can run with.
-fn find_model(args: &RunArgs) -> anyhow::Result<Resolved> {
+pub(crate) fn find_model(args: &RunArgs) -> anyhow::Result<Resolved> {
     model_runner::device(&args.device)?;
     if args.dtype != "f32" {
         return Err(failure::usage(format!(
@@ -338,7 +338,12 @@ impl Draw<'_> {
     }
 }
 
-fn split(args: &RunArgs, embedded_model: bool, model_dir: &Path, vocabulary: &Vocabulary) -> anyhow::Result<Split> {
+pub(crate) fn split(
+    args: &RunArgs,
+    embedded_model: bool,
+    model_dir: &Path,
+    vocabulary: &Vocabulary,
+) -> anyhow::Result<Split> {
     let shipped = model_dir.join("held_out_words.json");
     let file = match &args.held_out {
         Some(file) => Some(file.clone()),
@@ -390,7 +395,7 @@ fn choose_layer(
 }
 
 /// SAEs that can be run, and those that cannot, by name with the reason.
-type Inputs = (Vec<SaeInput>, Vec<(String, String)>);
+pub(crate) type Inputs = (Vec<SaeInput>, Vec<(String, String)>);
 
 /// What was named, with the one that failed to be found by its name.
 fn find_saes(args: &RunArgs, embedded_model: bool) -> anyhow::Result<Vec<Resolved>> {
@@ -406,7 +411,12 @@ fn find_saes(args: &RunArgs, embedded_model: bool) -> anyhow::Result<Vec<Resolve
 }
 
 /// Opens every SAE once for its hash and shape; one that cannot be read fails alone.
-fn read_saes(args: &RunArgs, embedded_model: bool, model: &ModelConfig, bos: Option<u32>) -> anyhow::Result<Inputs> {
+pub(crate) fn read_saes(
+    args: &RunArgs,
+    embedded_model: bool,
+    model: &ModelConfig,
+    bos: Option<u32>,
+) -> anyhow::Result<Inputs> {
     let found = find_saes(args, embedded_model)?;
     let alone = found.len() == 1 && !args.sae.is_empty();
     let (mut good, mut bad) = (Vec::new(), Vec::new());
@@ -519,7 +529,7 @@ fn fits(sae: Sae, path: &Path, model: &ModelConfig) -> anyhow::Result<Sae> {
     )))
 }
 
-fn folder_name(path: &Path) -> String {
+pub(crate) fn folder_name(path: &Path) -> String {
     let name = path
         .canonicalize()
         .ok()

@@ -301,7 +301,7 @@ pub(crate) fn sae(
         .iter()
         .map(|p| if p.f1 > 0.0 { vec![p.latent] } else { Vec::new() })
         .collect();
-    let cosine: Vec<Vec<u32>> = by_encoder_cosine(&sae, &site.directions.lr, classes)
+    let cosine: Vec<Vec<u32>> = by_encoder_cosine(&sae, &site.directions.lr)
         .into_iter()
         .map(|latent| vec![latent])
         .collect();

@@ -1,0 +1,614 @@
+//! Units in the order in which they need each other.
+
+use std::cell::OnceCell;
+use std::time::Instant;
+
+use ablation::absorption::saebench::{Definition, Guard, SaeScore, WordScore};
+use ablation::attribution::Subjects;
+use ablation::paper::{
+    Detection, KSparseLetter, Material, Settings, Words, example, measure as measure_absorption, random_like,
+    rank_latents, sparse_rows,
+};
+use ablation::{Labelled, rewrite};
+use linear_probe::ksparse::{self, JUMP, LOOK_AHEAD_SAEBENCH, MainLatents, PAPER_KS};
+use linear_probe::metrics::{ClassScores, evaluate};
+use linear_probe::sgd::{self, Start};
+use linear_probe::{Design, Labels, LogisticConfig, LogisticProbe, Rows, SgdConfig, fit_logistic};
+use model_runner::Transformer;
+use rand::seq::SliceRandom;
+use sae::{Sae, SparseLatents};
+use serde_json::json;
+use stats::seed::{rng, sub_seed};
+
+use super::args::PaperArgs;
+use super::data::{AbsorptionUnit, Activating, Control, DetectionUnit, ProbeUnit, RewriteUnit, Sensitivity};
+use super::lab::{Lab, Layer};
+use super::plan::{Member, Plan};
+use super::units::{Timed, Units};
+
+/// Words shown for each latent in Table 1.
+const ACTIVATING: usize = 12;
+
+/// Batches of the ranking probe beside the one that is used.
+const BATCHES: [usize; 3] = [4096, 1024, 128];
+
+/// What is measured of one SAE.
+pub(crate) struct SaeUnits {
+    pub(crate) detection: Timed<DetectionUnit>,
+    pub(crate) absorption: Timed<AbsorptionUnit>,
+    pub(crate) rewrite: Timed<RewriteUnit>,
+}
+
+/// The model, opened when a unit needs it.
+pub(crate) struct Opener<'m> {
+    pub(crate) plan: &'m Plan,
+    pub(crate) args: &'m PaperArgs,
+    pub(crate) model: &'m OnceCell<Transformer>,
+    pub(crate) lab: OnceCell<Lab<'m>>,
+}
+
+impl<'m> Opener<'m> {
+    pub(crate) fn lab(&self) -> anyhow::Result<&Lab<'m>> {
+        if self.model.get().is_none() {
+            let model = Transformer::open(&self.plan.model_dir)?;
+            let _ = self.model.set(model);
+        }
+        let model = self
+            .model
+            .get()
+            .ok_or_else(|| anyhow::anyhow!("the model was opened and is not there"))?;
+        Ok(self.lab.get_or_init(|| Lab::new(self.plan, self.args, model)))
+    }
+
+    /// What every unit depends on.
+    pub(crate) fn key(&self) -> serde_json::Value {
+        let (plan, args) = (self.plan, self.args);
+        json!({
+            "model": plan.model_hash,
+            "train": names_hash(plan, &plan.split.train),
+            "test": names_hash(plan, &plan.split.test),
+            "bos": format!("{:?}", args.bos),
+            "icl": format!("{:?}", args.icl),
+            "seed": args.seed,
+        })
+    }
+
+    fn sae_key(&self, member: &Member) -> serde_json::Value {
+        let args = self.args;
+        let n = self.plan.split.train.len();
+        let decided: std::collections::BTreeMap<_, _> = args.open.settings().into_iter().collect();
+        json!([
+            self.key(),
+            member.input.spec.hash,
+            member.layer,
+            decided,
+            args.probe(n),
+            args.ranking(n)
+        ])
+    }
+}
+
+fn names_hash(plan: &Plan, words: &[usize]) -> String {
+    let names: Vec<&str> = words
+        .iter()
+        .map(|&word| plan.vocabulary.words[word].text.as_str())
+        .collect();
+    store::Blake3::of(names.join("\n").as_bytes()).to_string()
+}
+
+/// Probes of SAE layers, with their weights.
+pub(crate) fn probe(opener: &Opener<'_>, units: &Units<'_>, layer: usize) -> anyhow::Result<Timed<ProbeUnit>> {
+    let args = opener.args;
+    let config = args.probe(opener.plan.split.train.len());
+    let key = json!([opener.key(), layer, config]);
+    units.get(&format!("probe-layer-{layer}"), &key, || {
+        let lab = opener.lab()?;
+        fit_probes(&*lab.layer(layer)?, layer, &config, args.seed, true)
+    })
+}
+
+/// Probes of all layers, without weights (the line of Figure 4a).
+pub(crate) fn probe_line(opener: &Opener<'_>, units: &Units<'_>) -> anyhow::Result<Timed<Vec<ProbeUnit>>> {
+    let args = opener.args;
+    let config = args.probe(opener.plan.split.train.len());
+    units.get("probes-of-all-layers", &json!([opener.key(), config]), || {
+        let lab = opener.lab()?;
+        let layers: Vec<usize> = (0..opener.plan.config.layers).collect();
+        let mut all = Vec::new();
+        lab.each_layer(&layers, |layer, one| {
+            all.push(fit_probes(one, layer, &config, args.seed, false)?);
+            Ok(())
+        })?;
+        Ok(all)
+    })
+}
+
+fn fit_probes(layer: &Layer, index: usize, config: &SgdConfig, seed: u64, keep: bool) -> anyhow::Result<ProbeUnit> {
+    let (train, test) = (&layer.train, &layer.test);
+    let design = Design::new(&train.x, train.n(), train.d)?;
+    let labels = Labels::new(&train.y, train.classes)?;
+    let start = Start::seeded(sub_seed(seed, "paper/dense-probe"));
+    let probe = sgd::train(Rows::from(design), &labels, config, start)?.probe;
+    let sgd = classify(&probe.widened(), test)?;
+    let converged = if keep {
+        classify(
+            &fit_logistic(design, &labels, &LogisticConfig::balanced(1.0))?.probe,
+            test,
+        )?
+    } else {
+        Vec::new()
+    };
+    Ok(ProbeUnit {
+        layer: index,
+        train_words: train.n(),
+        test_words: test.n(),
+        batch: config.batch_size,
+        probe: keep.then_some(probe),
+        sgd,
+        converged,
+    })
+}
+
+fn classify(probe: &LogisticProbe, test: &Labelled) -> anyhow::Result<Vec<Option<ClassScores>>> {
+    let scores = probe.scores(Design::new(&test.x, test.n(), test.d)?)?;
+    let labels = Labels::new(&test.y, test.classes)?;
+    Ok(evaluate(&scores, &labels, 0.0)?.classes)
+}
+
+/// Everything about one SAE.
+pub(crate) fn sae(
+    opener: &Opener<'_>,
+    units: &Units<'_>,
+    member: &Member,
+    probe: &ProbeUnit,
+) -> anyhow::Result<SaeUnits> {
+    let bench = Bench::new(opener, member, probe)?;
+    let id = &member.input.id;
+    let (args, key) = (opener.args, opener.sae_key(member));
+    let detection = units.get(&format!("{id}-detection"), &key, || bench.detect())?;
+    let settings = args.settings();
+    let key_of = |what: serde_json::Value| json!([key, what]);
+    let absorption = units.get(&format!("{id}-absorption"), &key_of(json!(settings)), || {
+        bench.absorb(&detection.data.detection, &settings)
+    })?;
+    let rewrite = units.get(&format!("{id}-rewrite"), &key_of(json!(args.rewrite_words)), || {
+        bench.rewrite(&detection.data.detection)
+    })?;
+    Ok(SaeUnits {
+        detection,
+        absorption,
+        rewrite,
+    })
+}
+
+/// Letters rewritten along probe directions, the reference of Figures 14 and 15.
+pub(crate) fn rewrite_by_probe(
+    opener: &Opener<'_>,
+    units: &Units<'_>,
+    probe: &ProbeUnit,
+) -> anyhow::Result<Timed<RewriteUnit>> {
+    let key = json!([opener.key(), probe.layer, probe.batch, opener.args.rewrite_words]);
+    units.get(&format!("probe-rewrite-layer-{}", probe.layer), &key, || {
+        let lab = opener.lab()?;
+        let wide = widened(probe)?;
+        let fresh = lab.capture(probe.layer)?;
+        let directions: Vec<Vec<f64>> = (0..opener.plan.letters.len())
+            .map(|c| wide.direction(c).to_vec())
+            .collect();
+        let rewrites = rewrites(opener, &fresh.words);
+        let stage = &lab.fresh()?.0.stage;
+        let alphabet = opener.plan.alphabet();
+        Ok(RewriteUnit {
+            rewritten: rewrite::by_directions(stage, &fresh.capture, &directions, &rewrites, &alphabet)?,
+        })
+    })
+}
+
+fn widened(probe: &ProbeUnit) -> anyhow::Result<LogisticProbe> {
+    let kept = probe.probe.as_ref();
+    Ok(kept
+        .ok_or_else(|| anyhow::anyhow!("the probe of layer {} was not kept", probe.layer))?
+        .widened())
+}
+
+/// Up to `--rewrite-words` words of each letter, each with a random other letter.
+fn rewrites(opener: &Opener<'_>, words: &[usize]) -> Vec<rewrite::Rewrite> {
+    use rand::RngExt;
+    let (plan, args) = (opener.plan, opener.args);
+    let classes = plan.letters.len();
+    let mut out = Vec::new();
+    for class in 0..classes {
+        let mut draw = rng(args.seed, &format!("paper/rewrite/{}", plan.letters[class]));
+        let mut rows: Vec<usize> = (0..words.len())
+            .filter(|&row| plan.class_of(words[row]) == class)
+            .collect();
+        rows.shuffle(&mut draw);
+        rows.truncate(args.rewrite_words);
+        rows.sort_unstable();
+        out.extend(rows.into_iter().map(|row| {
+            let step = draw.random_range(1..classes);
+            rewrite::Rewrite {
+                row,
+                from: class,
+                to: (class + step) % classes,
+            }
+        }));
+    }
+    out
+}
+
+/// One SAE with what its units share, encoded when first needed.
+struct Bench<'a, 'm> {
+    opener: &'a Opener<'m>,
+    member: &'a Member,
+    probe: LogisticProbe,
+    probe_f1: Vec<f64>,
+    sae: OnceCell<Sae>,
+    encoded: OnceCell<Encoded>,
+}
+
+struct Encoded {
+    train: SparseLatents,
+    test: SparseLatents,
+    seconds: f64,
+}
+
+impl<'a, 'm> Bench<'a, 'm> {
+    fn new(opener: &'a Opener<'m>, member: &'a Member, probe: &ProbeUnit) -> anyhow::Result<Self> {
+        Ok(Self {
+            opener,
+            member,
+            probe: widened(probe)?,
+            probe_f1: probe
+                .sgd
+                .iter()
+                .map(|scores| scores.map_or(0.0, |scores| scores.f1))
+                .collect(),
+            sae: OnceCell::new(),
+            encoded: OnceCell::new(),
+        })
+    }
+
+    /// With decoder rows of unit length where that changes nothing else, as the released code folds them.
+    fn sae(&self) -> anyhow::Result<&Sae> {
+        if self.sae.get().is_none() {
+            let sae = self.opener.args.open.open(&self.member.input.path)?;
+            let sae = match sae.clone().fold_decoder_norms() {
+                Ok(folded) => folded,
+                Err(_) => sae,
+            };
+            let _ = self.sae.set(sae);
+        }
+        self.sae
+            .get()
+            .ok_or_else(|| anyhow::anyhow!("the SAE was opened and is not there"))
+    }
+
+    fn encoded(&self, layer: &Layer) -> anyhow::Result<&Encoded> {
+        if self.encoded.get().is_none() {
+            let sae = self.sae()?;
+            let begun = Instant::now();
+            let (train, test) = (sae.encode(&layer.train.x), sae.encode(&layer.test.x));
+            let seconds = begun.elapsed().as_secs_f64();
+            let _ = self.encoded.set(Encoded { train, test, seconds });
+        }
+        self.encoded
+            .get()
+            .ok_or_else(|| anyhow::anyhow!("words were encoded and are not there"))
+    }
+
+    fn material<'b>(&'b self, layer: &'b Layer) -> anyhow::Result<Material<'b>> {
+        let encoded = self.encoded(layer)?;
+        Ok(Material {
+            sae: self.sae()?,
+            train: &layer.train,
+            train_latents: &encoded.train,
+            test: &layer.test,
+            test_latents: &encoded.test,
+            probe: &self.probe,
+        })
+    }
+
+    fn detect(&self) -> anyhow::Result<DetectionUnit> {
+        let (lab, args) = (self.opener.lab()?, self.opener.args);
+        let layer = lab.layer(self.member.layer)?;
+        let material = self.material(&layer)?;
+        let config = args.ranking(layer.train.n());
+        let detection = Detection::new(material, &config, &PAPER_KS, args.seed)?;
+        Ok(DetectionUnit {
+            encode_seconds: self.encoded(&layer)?.seconds,
+            ranking_batch: config.batch_size,
+            activating: self.activating(&layer, &detection)?,
+            detection,
+        })
+    }
+
+    /// The most activating test words of the main latents of letters that are split.
+    fn activating(&self, layer: &Layer, detection: &Detection) -> anyhow::Result<Vec<Activating>> {
+        let latents = &self.encoded(layer)?.test;
+        let columns = latents.columns();
+        let mut out = Vec::new();
+        for (class, letter) in detection.ksparse.iter().enumerate().filter(|(_, l)| l.main.len() > 1) {
+            for &latent in &letter.main {
+                let (rows, values) = columns.latent(latent as usize);
+                let mut found: Vec<(usize, f32)> =
+                    rows.iter().map(|&r| r as usize).zip(values.iter().copied()).collect();
+                found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                found.truncate(ACTIVATING);
+                let text = |row: usize| self.opener.plan.vocabulary.words[layer.test_words[row]].text.clone();
+                let named = found.into_iter().map(|(row, value)| (text(row), f64::from(value)));
+                out.push(Activating {
+                    class,
+                    latent,
+                    words: named.collect(),
+                });
+            }
+        }
+        Ok(out)
+    }
+
+    fn absorb(&self, detection: &Detection, settings: &Settings) -> anyhow::Result<AbsorptionUnit> {
+        let (lab, args) = (self.opener.lab()?, self.opener.args);
+        let layer = lab.layer(self.member.layer)?;
+        let material = self.material(&layer)?;
+        let fresh = lab.capture(self.member.layer)?;
+        let facts = self.facts(&layer, &fresh.words)?;
+        let answers = lab.answers();
+        let sites = fresh.capture.sites();
+        let latents = material.sae.encode(&sites);
+        let subjects = Subjects {
+            stage: &lab.fresh()?.0.stage,
+            plain: lab.plain()?,
+            answers: &answers,
+            capture: &fresh.capture,
+            sae: material.sae,
+            latents: &latents,
+        };
+        let k_sparse = facts.k_sparse(material.test_latents, &detection.ksparse);
+        let words = facts.words(&k_sparse);
+        let found = measure_absorption(
+            subjects,
+            words,
+            &self.probe,
+            &detection.ksparse,
+            &self.probe_f1,
+            settings,
+        )?;
+        let example = example(subjects, words, &self.probe, &detection.ksparse, &found.frame)?;
+        let quiet = Settings {
+            causal: false,
+            ..*settings
+        };
+        let used = args.ranking(layer.train.n()).batch_size;
+        let mut sensitivity = Vec::new();
+        let mut batches: Vec<usize> = BATCHES.into_iter().chain([used]).collect();
+        batches.sort_unstable_by(|a, b| b.cmp(a));
+        batches.dedup();
+        for batch in batches {
+            let config = SgdConfig {
+                batch_size: batch,
+                ..args.ranking(layer.train.n())
+            };
+            let main = main_latents(material, &config, args.seed)?;
+            let letters: Vec<KSparseLetter> = main.iter().map(as_letter).collect();
+            let found = measure_absorption(subjects, words, &self.probe, &letters, &self.probe_f1, &quiet)?;
+            let (full, fraction) = scores(&found, &letters)?;
+            let same = main.iter().zip(&detection.ksparse);
+            sensitivity.push(Sensitivity {
+                batch,
+                first_f1: mean(main.iter().map(|main| main.f1.first().copied().unwrap_or(0.0))),
+                same_first: same
+                    .filter(|(main, used)| main.latents.first().map(|&j| j as u32) == used.latents.first().copied())
+                    .count(),
+                main_latents: mean(main.iter().map(|main| main.latents.len() as f64)),
+                full,
+                fraction,
+            });
+        }
+        Ok(AbsorptionUnit {
+            found,
+            example,
+            sensitivity,
+            control: self.control(&layer, detection, subjects, &facts, settings)?,
+        })
+    }
+
+    /// The random SAE, detected and scored in the same way.
+    fn control(
+        &self,
+        layer: &Layer,
+        detection: &Detection,
+        subjects: Subjects<'_>,
+        facts: &Facts,
+        settings: &Settings,
+    ) -> anyhow::Result<Control> {
+        let args = self.opener.args;
+        let random = random_like(self.sae()?, &layer.train.x, detection.l0, args.seed)?;
+        let (train, test) = (random.encode(&layer.train.x), random.encode(&layer.test.x));
+        let material = Material {
+            sae: &random,
+            train: &layer.train,
+            train_latents: &train,
+            test: &layer.test,
+            test_latents: &test,
+            probe: &self.probe,
+        };
+        let main = main_latents(material, &args.ranking(layer.train.n()), args.seed)?;
+        let letters: Vec<KSparseLetter> = main.iter().map(as_letter).collect();
+        let latents = random.encode(&subjects.capture.sites());
+        let subjects = Subjects {
+            sae: &random,
+            latents: &latents,
+            ..subjects
+        };
+        let k_sparse = facts.k_sparse(&test, &letters);
+        let settings = Settings {
+            alternatives: false,
+            ..*settings
+        };
+        let words = facts.words(&k_sparse);
+        let mut found = measure_absorption(subjects, words, &self.probe, &letters, &self.probe_f1, &settings)?;
+        found.frame.clear();
+        let quality = sae::evaluate(&random, &layer.test.x);
+        Ok(Control {
+            l0: quality.l0,
+            explained_variance: quality.explained_variance,
+            first_f1: main
+                .iter()
+                .map(|main| main.f1.first().copied().unwrap_or(0.0))
+                .collect(),
+            main_latents: main.iter().map(|main| main.latents.len()).collect(),
+            found,
+        })
+    }
+
+    /// What the test prompts say about each word of the new prompts.
+    fn facts(&self, layer: &Layer, words: &[usize]) -> anyhow::Result<Facts> {
+        let plan = self.opener.plan;
+        let (prompts, _) = self.opener.lab()?.fresh()?;
+        let logits = self
+            .probe
+            .scores(Design::new(&layer.test.x, layer.test.n(), layer.test.d)?)?;
+        let row_of: std::collections::BTreeMap<usize, usize> = layer
+            .test_words
+            .iter()
+            .enumerate()
+            .map(|(row, &word)| (word, row))
+            .collect();
+        let classes = plan.letters.len();
+        let class: Vec<usize> = words.iter().map(|&word| plan.class_of(word)).collect();
+        let rows: Vec<Option<usize>> = words.iter().map(|word| row_of.get(word).copied()).collect();
+        let found = rows
+            .iter()
+            .zip(&class)
+            .map(|(row, class)| row.is_some_and(|row| logits[row * classes + class] > 0.0));
+        let template = tasks::Template::verbose();
+        let prompt = prompts.set.prompts.iter().map(|p| {
+            let word = &plan.vocabulary.words[p.word];
+            format!("{}{}{}", prompts.set.sets[p.icl].prefix_text, word.text, template.after)
+        });
+        Ok(Facts {
+            found: found.collect(),
+            class,
+            rows,
+            text: words
+                .iter()
+                .map(|&word| plan.vocabulary.words[word].text.clone())
+                .collect(),
+            prompt: prompt.collect(),
+            alphabet: plan.alphabet(),
+        })
+    }
+
+    fn rewrite(&self, detection: &Detection) -> anyhow::Result<RewriteUnit> {
+        let lab = self.opener.lab()?;
+        let fresh = lab.capture(self.member.layer)?;
+        let sae = self.sae()?;
+        let latents = sae.encode(&fresh.capture.sites());
+        let letters: Vec<rewrite::LetterLatent> = detection
+            .single
+            .iter()
+            .map(|single| rewrite::LetterLatent {
+                latent: single.latent,
+                mean: single.mean,
+            })
+            .collect();
+        let rewrites = rewrites(self.opener, &fresh.words);
+        let stage = &lab.fresh()?.0.stage;
+        let alphabet = self.opener.plan.alphabet();
+        let capture = (&fresh.capture, &latents);
+        Ok(RewriteUnit {
+            rewritten: rewrite::by_latents(stage, capture, sae, &letters, &rewrites, &alphabet)?,
+        })
+    }
+}
+
+/// Lists by row of the new prompts.
+struct Facts {
+    class: Vec<usize>,
+    found: Vec<bool>,
+    /// Row of the same word among the test prompts.
+    rows: Vec<Option<usize>>,
+    text: Vec<String>,
+    prompt: Vec<String>,
+    alphabet: Vec<usize>,
+}
+
+impl Facts {
+    fn k_sparse(&self, test: &SparseLatents, letters: &[KSparseLetter]) -> Vec<f64> {
+        let score = |(row, &class): (&Option<usize>, &usize)| {
+            // A word without a test prompt is not found by the probe either.
+            row.map_or(f64::NEG_INFINITY, |row| letters[class].score(test, row))
+        };
+        self.rows.iter().zip(&self.class).map(score).collect()
+    }
+
+    fn words<'b>(&'b self, k_sparse: &'b [f64]) -> Words<'b> {
+        Words {
+            class: &self.class,
+            found: &self.found,
+            k_sparse,
+            text: &self.text,
+            prompt: &self.prompt,
+            alphabet: &self.alphabet,
+        }
+    }
+}
+
+fn main_latents(material: Material<'_>, config: &SgdConfig, seed: u64) -> anyhow::Result<Vec<MainLatents>> {
+    let ranked = rank_latents(material, config, seed)?;
+    let labels = Labels::new(&material.train.y, material.train.classes)?;
+    let test_labels = Labels::new(&material.test.y, material.test.classes)?;
+    Ok(ksparse::main_latents(
+        &ranked,
+        (sparse_rows(material.train_latents)?, &labels),
+        (sparse_rows(material.test_latents)?, &test_labels),
+        JUMP,
+        LOOK_AHEAD_SAEBENCH,
+    )?)
+}
+
+/// Main latents as far as scoring needs them.
+fn as_letter(main: &MainLatents) -> KSparseLetter {
+    let latents: Vec<u32> = main.latents.iter().map(|&j| j as u32).collect();
+    let point = |(k, &f1): (usize, &f64)| ablation::paper::KPoint {
+        k,
+        scores: Some(ClassScores {
+            positives: 0,
+            negatives: 0,
+            f1,
+            precision: f64::NAN,
+            recall: f64::NAN,
+            auc: f64::NAN,
+        }),
+    };
+    KSparseLetter {
+        by_k: (1..).zip(&main.f1).map(point).collect(),
+        fires: None,
+        main_saebench: latents.clone(),
+        main: latents.clone(),
+        latents,
+        weight: main.probe.weight.clone(),
+        bias: main.probe.bias,
+    }
+}
+
+/// Full absorption and the fraction of `SAEBench` 0.6 over the letters that count.
+pub(crate) fn scores(
+    found: &ablation::paper::Found,
+    letters: &[KSparseLetter],
+) -> anyhow::Result<(Option<f64>, Option<f64>)> {
+    let words: Vec<Vec<WordScore>> = found
+        .words
+        .iter()
+        .map(|list| list.iter().map(|(_, s)| *s).collect())
+        .collect();
+    let letters = found.letter_words(letters, &words);
+    let score = SaeScore::new(&letters, Definition::V0_6, &Guard::default())?;
+    Ok((score.full.map(|s| s.mean), score.fraction.map(|s| s.mean)))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let all: Vec<f64> = values.collect();
+    all.iter().sum::<f64>() / all.len().max(1) as f64
+}
