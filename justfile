@@ -38,6 +38,10 @@ embedded:
     rm -rf results/embedded
     cargo run --bin bench -- --out results/embedded --rerun
 
+# Measure every table and figure of the absorption paper into `results/paper`.
+paper:
+    cargo run --bin bench -- paper --out results/paper
+
 # Build the documentation of all crates.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -35,8 +35,8 @@ fn projected(config: &ToyConfig) -> ToyConfig {
     }
 }
 
-/// Every setting, those that absorb with tied weights too, and those of the two tables as the released training has them, for
-/// each seed.
+/// Every setting with projected gradients; as the released training has them, those that absorb with tied weights too, and those of
+/// the two tables; for each seed.
 pub(crate) fn all(args: &PaperArgs, units: &Units<'_>) -> anyhow::Result<Timed<Vec<Toy>>> {
     let free = [
         Setting::Independent,
@@ -55,7 +55,7 @@ pub(crate) fn all(args: &PaperArgs, units: &Units<'_>) -> anyhow::Result<Timed<V
     for seed in 0..args.toy_seeds {
         let seed = stats::seed::sub_seed(args.seed, &format!("paper/toy/{seed}"));
         configs.extend(free.map(|setting| projected(&ToyConfig::new(setting, seed))));
-        configs.extend(tied.map(|setting| projected(&ToyConfig::tied(setting, seed))));
+        configs.extend(tied.map(|setting| ToyConfig::tied(setting, seed)));
         configs.extend(as_released.map(|setting| ToyConfig::new(setting, seed)));
     }
     units.get("toys", &json!(configs), || {

@@ -11,7 +11,7 @@ use super::{Measured, Output};
 use crate::paper::toys::Toy;
 
 fn of<'a>(measured: &'a Measured<'_>, setting: Setting, tied: bool) -> Vec<&'a Toy> {
-    trained(measured, setting, tied, true)
+    trained(measured, setting, tied, !tied)
 }
 
 fn trained<'a>(measured: &'a Measured<'_>, setting: Setting, tied: bool, projected: bool) -> Vec<&'a Toy> {
@@ -126,6 +126,10 @@ fn notes(measured: &Measured<'_>, table: &mut Table, item: &str) {
         "{} seeds, {steps} steps of {batch} rows; means with the smallest and the largest of the seeds in brackets.",
         measured.args.toy_seeds
     ));
+    table.notes.push(
+        "Free weights: decoder gradients without the part along the rows; tied weights: as the released training leaves them."
+            .to_owned(),
+    );
     table.notes.push(
         "The paper's L1 coefficient, 3e-5, cannot give its tables with the stated training; the coefficients here do (column L1)."
             .to_owned(),
