@@ -60,7 +60,7 @@ pub(crate) struct PaperArgs {
     /// several layers [default: the shipped panel].
     #[arg(long, value_name = "SAE", help_heading = "What is measured")]
     pub(crate) sae: Vec<String>,
-    /// Layer of SAEs whose files do not name one.
+    /// Layer at which every SAE is measured [default: the one that each was trained on].
     #[arg(long, value_name = "L", help_heading = "What is measured")]
     pub(crate) layer: Option<usize>,
     /// JSON list of held-out words; every other word trains probes [default: the paper's 80/20 split].

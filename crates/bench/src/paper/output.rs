@@ -13,6 +13,9 @@ const PLAIN: TermOptions = TermOptions {
     ascii: false,
 };
 
+/// Longest table of the page.
+const LONGEST: usize = 60;
+
 /// A made item.
 pub(crate) struct Made {
     pub(crate) item: &'static Item,
@@ -82,7 +85,20 @@ pub(crate) fn page(out: &Path, measured: &Measured<'_>, made: &[Made]) -> anyhow
             };
             let _ = writeln!(text, "![{name}]({name}.svg)\n");
         }
-        for (_, table) in &one.output.tables {
+        for (part, table) in &one.output.tables {
+            if table.rows().len() > LONGEST {
+                let name = if part.is_empty() {
+                    one.item.name.to_owned()
+                } else {
+                    format!("{}-{part}", one.item.name)
+                };
+                let _ = writeln!(
+                    text,
+                    "{} rows: [{name}.md]({name}.md), [{name}.csv]({name}.csv)\n",
+                    table.rows().len()
+                );
+                continue;
+            }
             text.push_str(&render(std::slice::from_ref(table), Format::Md, PLAIN));
             text.push('\n');
         }

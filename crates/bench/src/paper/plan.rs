@@ -52,8 +52,10 @@ impl Plan {
         let config = ModelConfig::read(&model_dir.join("config.json"))?;
         let bos = choose_bos(&config, run.bos)?.id;
         let (inputs, failed) = plan::read_saes(&run, embedded, &config, bos)?;
-        let mut saes = Vec::new();
+        let (mut saes, mut notes) = (Vec::new(), Vec::new());
         for input in inputs {
+            let told = input.warnings.iter();
+            notes.extend(told.map(|warning| format!("{}; {}", warning.message(), warning.remedy())));
             let hook = HookName::parse(&input.spec.hook, config.layers).ok();
             let layer = args.layer.or(hook.map(|hook| hook.layer)).ok_or_else(|| {
                 failure::usage(format!(
@@ -67,6 +69,12 @@ impl Plan {
                     config.layers,
                     config.layers - 1
                 )));
+            }
+            if let Some(trained) = hook.filter(|hook| hook.layer != layer) {
+                notes.push(format!(
+                    "`{}` was trained on layer {}, and is measured on layer {layer} as asked",
+                    input.id, trained.layer
+                ));
             }
             saes.push(Member { input, layer });
         }
@@ -85,7 +93,6 @@ impl Plan {
         let letters: Vec<Letter> = Letter::all()
             .filter(|letter| enough(train.get(letter)) && enough(test.get(letter)))
             .collect();
-        let mut notes = Vec::new();
         if letters.len() < Letter::COUNT {
             let absent: Vec<String> = Letter::all()
                 .filter(|letter| !letters.contains(letter))

@@ -89,6 +89,7 @@ pub(super) fn fig4(measured: &Measured<'_>) -> anyhow::Result<Output> {
         ])?;
     }
     note(measured, &mut layers, &published("fig4"));
+    let probes = two_probes(measured)?;
     let mut points = groups(measured, |member, units| {
         Mean::dot(of(&single(units), |s| s.f1), member.layer as f64, "").map(|dot| Dot {
             lo: None,
@@ -141,9 +142,38 @@ pub(super) fn fig4(measured: &Measured<'_>) -> anyhow::Result<Output> {
     Ok(Output::default()
         .table("", table)
         .table("layers", layers)
+        .table("probes", probes)
         .figure("a", a.to_svg())
         .figure("b", part("lower", true))
         .figure("c", part("upper", false)))
+}
+
+/// The paper's probe beside a converged regression on the same words.
+fn two_probes(measured: &Measured<'_>) -> anyhow::Result<Table> {
+    let columns = vec![
+        Column::number("layer"),
+        Column::text("probe"),
+        Column::higher("F1"),
+        Column::higher("precision"),
+        Column::higher("recall"),
+        Column::higher("AUC"),
+    ];
+    let mut table = Table::new("Two dense probes of the same words", columns);
+    for (probe, _) in &measured.probes {
+        let name = format!("Adam, batches of {} (the paper's)", probe.batch);
+        for (name, scores) in [(name.as_str(), &probe.sgd), ("L-BFGS, converged", &probe.converged)] {
+            table.push(vec![
+                report::Cell::count(probe.layer as u64),
+                report::Cell::text(name),
+                Mean::cell(of(scores, |s| s.f1), 2),
+                Mean::cell(of(scores, |s| s.precision), 2),
+                Mean::cell(of(scores, |s| s.recall), 2),
+                Mean::cell(of(scores, |s| s.auc), 3),
+            ])?;
+        }
+    }
+    note(measured, &mut table, &published("fig4"));
+    Ok(table)
 }
 
 fn precision_recall(measured: &Measured<'_>, item: &str, what: &str, scores: Scores) -> anyhow::Result<Output> {

@@ -5,6 +5,7 @@ mod causal;
 mod common;
 mod definitions;
 mod detection;
+mod letters;
 mod model;
 mod rewrite;
 mod splitting;
@@ -286,6 +287,12 @@ pub(crate) const ALL: &[Item] = &[
         words("1.00/0.00, 0.67/1.05, 0.00/0.95", "table 3"),
         toys::table3,
         [Need::Toys]
+    ),
+    item!(
+        "letters",
+        "Every score of every SAE and letter",
+        words("means over letters, and figures 20 and 23", "the paper"),
+        letters::letters
     ),
     item!(
         "sensitivity",
