@@ -318,9 +318,13 @@ pub struct LatentEffect {
     pub without_probe: f64,
 }
 
+/// Words whose edits are made at a time: bounds memory, and fills every thread many times over.
+const PAIRS_AT_ONCE: usize = 1 << 12;
+
 /// Exact single-latent ablation of every active latent of some rows, on the metric `m`, each with its projection control.
 ///
-/// `directions`: for each of `rows`, the letter's probe direction (`[d_model]`, any length above 0).
+/// `directions`: for each of `rows`, the letter's probe direction (`[d_model]`, any length above 0). `positive`: the right answers'
+/// tokens, `a` first, where they are not the capitals (see [`PositiveToken::Released`]).
 ///
 /// # Errors
 /// Sizes disagree, a direction is zero, or the model refuses a run.
@@ -330,6 +334,7 @@ pub fn latent_effects(
     sae: &Sae,
     (rows, letters): (&[usize], &[usize]),
     directions: &[&[f64]],
+    positive: Option<&[u32; 26]>,
 ) -> Result<Vec<LatentEffect>> {
     if rows.len() != letters.len() || rows.len() != directions.len() || latents.rows() != capture.rows.len() {
         return Err(AblationError::Edit(
@@ -337,43 +342,63 @@ pub fn latent_effects(
         ));
     }
     let d = capture.d();
-    let sites: Vec<f32> = rows.iter().flat_map(|&row| capture.site(row).iter().copied()).collect();
-    let clean = stage.edited_logits(capture, rows, &sites)?;
-    let mut out = Vec::new();
-    for (at, (&row, &letter)) in rows.iter().zip(letters).enumerate() {
-        let direction = directions[at];
-        let square: f64 = direction.iter().map(|p| p * p).sum();
-        if direction.len() != d || square <= 0.0 {
+    for direction in directions {
+        let length = crate::editor::norm(direction);
+        if direction.len() != d || length <= 0.0 {
             return Err(AblationError::Edit(format!(
-                "a probe direction of {} values and length {:.1e} for a stream of width {d}",
-                direction.len(),
-                square.sqrt()
+                "a probe direction of {} values and length {length:.1e} for a stream of width {d}",
+                direction.len()
             )));
         }
-        let (index, value) = latents.row(row);
-        let scale = contribution_scale(latents, row);
-        let (mut edited, mut vectors) = (Vec::new(), Vec::new());
-        for (&latent, &activation) in index.iter().zip(value) {
-            let decoder = sae.decoder_row(latent as usize);
-            let dot: f64 = decoder.iter().zip(direction).map(|(&w, p)| f64::from(w) * p).sum();
-            let along = dot / square;
-            let size = activation * scale;
-            let x = capture.site(row);
-            vectors.extend(x.iter().zip(&*decoder).map(|(x, w)| x - size * w));
-            vectors.extend((0..d).map(|i| x[i] - size * (f64::from(decoder[i]) - along * direction[i]) as f32));
-            edited.extend([row, row]);
-        }
-        let logits = stage.edited_logits(capture, &edited, &vectors)?;
-        let base = logit_difference(&clean[at], letter);
-        out.extend(
+    }
+    let metric = |rows: &[usize], letters: &[usize], vectors: &[f32]| -> Result<Vec<f64>> {
+        let capitals = stage.edited_logits(capture, rows, vectors)?;
+        let own = positive
+            .map(|tokens| stage.edited_logits_of(capture, rows, vectors, tokens))
+            .transpose()?;
+        let of = |at: usize| {
+            let letter = letters[at];
+            let m = logit_difference(&capitals[at], letter);
+            own.as_ref().map_or(m, |own| {
+                m + f64::from(own[at][letter]) - f64::from(capitals[at][letter])
+            })
+        };
+        Ok((0..rows.len()).map(of).collect())
+    };
+    let sites: Vec<f32> = rows.iter().flat_map(|&row| capture.site(row).iter().copied()).collect();
+    let clean = metric(rows, letters, &sites)?;
+    let pairs: Vec<(usize, u32, f32)> = (0..rows.len())
+        .flat_map(|at| {
+            let (index, value) = latents.row(rows[at]);
+            let scale = contribution_scale(latents, rows[at]);
             index
                 .iter()
-                .zip(logits.chunks_exact(2))
-                .map(|(&latent, pair)| LatentEffect {
-                    row,
+                .zip(value)
+                .map(move |(&latent, &activation)| (at, latent, activation * scale))
+        })
+        .collect();
+    let mut out = Vec::with_capacity(pairs.len());
+    for part in pairs.chunks(PAIRS_AT_ONCE) {
+        let mut vectors = Vec::with_capacity(2 * part.len() * d);
+        for &(at, latent, size) in part {
+            let (x, direction) = (capture.site(rows[at]), directions[at]);
+            let decoder = sae.decoder_row(latent as usize);
+            let dot: f64 = decoder.iter().zip(direction).map(|(&w, p)| f64::from(w) * p).sum();
+            let along = dot / direction.iter().map(|p| p * p).sum::<f64>();
+            vectors.extend(x.iter().zip(&*decoder).map(|(x, w)| x - size * w));
+            vectors.extend((0..d).map(|i| x[i] - size * (f64::from(decoder[i]) - along * direction[i]) as f32));
+        }
+        let edited: Vec<usize> = part.iter().flat_map(|&(at, ..)| [rows[at]; 2]).collect();
+        let own: Vec<usize> = part.iter().flat_map(|&(at, ..)| [letters[at]; 2]).collect();
+        let values = metric(&edited, &own, &vectors)?;
+        out.extend(
+            part.iter()
+                .zip(values.chunks_exact(2))
+                .map(|(&(at, latent, _), pair)| LatentEffect {
+                    row: rows[at],
                     latent,
-                    effect: logit_difference(&pair[0], letter) - base,
-                    without_probe: logit_difference(&pair[1], letter) - base,
+                    effect: pair[0] - clean[at],
+                    without_probe: pair[1] - clean[at],
                 }),
         );
     }

@@ -38,6 +38,9 @@ pub struct Stage<'a> {
 /// Positions in one graph of array operations: its overhead is per operation, its memory per position.
 const GRADIENT_ROWS: usize = 1536;
 
+/// Most memory for the recorded arrays of all threads' graphs, estimated.
+const GRADIENT_BYTES: usize = 2 << 30;
+
 /// Most memory that kept prefixes may take; beyond it each chunk runs its own prefix.
 const PREFIX_BYTES: usize = 2 << 30;
 
@@ -68,10 +71,20 @@ impl Prefixes {
         }
     }
 
-    fn get(&self, model: &Transformer, set: usize) -> Result<Cow<'_, PrefixCache>> {
+    /// Tokens of the longest.
+    fn longest(&self) -> usize {
+        match self {
+            Self::Kept(kept) => kept.iter().map(PrefixCache::len).max(),
+            Self::OnDemand(ids) => ids.iter().map(Vec::len).max(),
+        }
+        .unwrap_or_default()
+    }
+
+    /// A set's keys and values, of at least the first `layers` layers.
+    fn get(&self, model: &Transformer, set: usize, layers: usize) -> Result<Cow<'_, PrefixCache>> {
         match self {
             Self::Kept(kept) => Ok(Cow::Borrowed(&kept[set])),
-            Self::OnDemand(ids) => Ok(Cow::Owned(model.prefix(&ids[set], model.config().layers, None)?)),
+            Self::OnDemand(ids) => Ok(Cow::Owned(model.prefix(&ids[set], layers, None)?)),
         }
     }
 }
@@ -237,7 +250,7 @@ impl<'a> Stage<'a> {
                 .iter()
                 .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
                 .collect();
-            let prefix = self.prefixes.get(self.model, *set)?;
+            let prefix = self.prefixes.get(self.model, *set, last + 1)?;
             let mut x = self.model.embed(&ids, rows.len(), prefix.len())?;
             let mut from = 0;
             let mut kept = Vec::with_capacity(order.len());
@@ -315,7 +328,31 @@ impl<'a> Stage<'a> {
             rows,
             vectors,
         };
-        let flat = self.edited(edit, 26, |last| Ok(self.model.logits(last, &self.letters)))?;
+        self.logits_of(edit, &self.letters)
+    }
+
+    /// As [`Stage::edited_logits`], of 26 other tokens.
+    ///
+    /// # Errors
+    /// As [`Stage::edited_logits`], or a token is outside the vocabulary.
+    pub fn edited_logits_of(
+        &self,
+        capture: &Capture,
+        rows: &[usize],
+        vectors: &[f32],
+        tokens: &[u32; 26],
+    ) -> Result<Vec<LetterLogits>> {
+        let edit = Edit {
+            capture,
+            position: 0,
+            rows,
+            vectors,
+        };
+        self.logits_of(edit, &self.model.unembedding(tokens)?)
+    }
+
+    fn logits_of(&self, edit: Edit<'_>, tokens: &Unembedding) -> Result<Vec<LetterLogits>> {
+        let flat = self.edited(edit, 26, |last| Ok(self.model.logits(last, tokens)))?;
         Ok(flat
             .chunks_exact(26)
             .map(|row| {
@@ -389,9 +426,9 @@ impl<'a> Stage<'a> {
             )));
         }
         let sets = rows.iter().map(|&row| self.items[capture.rows[row]].set);
-        let chunks = self.chunks_of(sets, GRADIENT_ROWS.div_ceil(self.seq));
+        let chunks = self.chunks_of(sets, self.gradient_rows(capture.layer).div_ceil(self.seq));
         let run = |(set, edits): &(usize, Vec<usize>)| -> Result<SiteGradient> {
-            let prefix = self.prefixes.get(self.model, *set)?;
+            let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
             let stream = self.stream_of(edit, edits);
             let run = SiteRun {
                 stream: &stream,
@@ -414,6 +451,17 @@ impl<'a> Stage<'a> {
             }
         }
         Ok((logits, gradients))
+    }
+
+    /// Positions in one graph: as many as its recorded arrays have room for beside those of the other threads.
+    fn gradient_rows(&self, layer: usize) -> usize {
+        let config = self.model.config();
+        let above = config.layers.saturating_sub(layer + 1).max(1);
+        let keys = self.prefixes.longest() + self.seq;
+        // About a dozen arrays of the stream's width, eight of the inner width and four of the scores stay for the way back.
+        let per_layer = 12 * config.hidden_size + 8 * config.intermediate_size + 4 * config.heads * keys;
+        let room = GRADIENT_BYTES / rayon::current_num_threads().max(1);
+        (room / (4 * above * per_layer)).clamp(1, GRADIENT_ROWS)
     }
 
     fn check(&self, edit: Edit<'_>) -> Result<()> {
@@ -470,7 +518,7 @@ impl<'a> Stage<'a> {
         let layers: Range<usize> = edit.capture.layer + 1..self.model.config().layers;
         let chunks = self.chunks(edit.rows.iter().map(|&row| self.items[edit.capture.rows[row]].set));
         let run = |(set, edits): &(usize, Vec<usize>)| -> Result<Vec<f32>> {
-            let prefix = self.prefixes.get(self.model, *set)?;
+            let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
             let x = self.stream_of(edit, edits);
             let last = self
                 .model

@@ -149,14 +149,32 @@ fn a_zero_contribution_has_no_effect_and_the_control_keeps_the_probe_part() {
         .iter()
         .map(|&v| f64::from(v))
         .collect();
-    let effects = latent_effects(&stage, (&capture, &latents), &sae, (&rows, &letters), &[&own, &own]).unwrap();
+    let effects = latent_effects(
+        &stage,
+        (&capture, &latents),
+        &sae,
+        (&rows, &letters),
+        &[&own, &own],
+        None,
+    )
+    .unwrap();
     assert_eq!(effects.len(), latents.row(2).0.len() + latents.row(5).0.len());
     let first = effects.iter().find(|e| e.row == 2 && e.latent == index[0]).unwrap();
     assert!(first.effect.abs() > 1e-3, "{first:?}");
     // One rounding of the vector.
     assert!(first.without_probe.abs() < 1e-4, "{first:?}");
     let zero = vec![0.0; capture.d()];
-    assert!(latent_effects(&stage, (&capture, &latents), &sae, (&rows, &letters), &[&own, &zero]).is_err());
+    assert!(
+        latent_effects(
+            &stage,
+            (&capture, &latents),
+            &sae,
+            (&rows, &letters),
+            &[&own, &zero],
+            None
+        )
+        .is_err()
+    );
 }
 
 #[test]

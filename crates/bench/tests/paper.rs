@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -82,12 +83,17 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let out = out.to_str().unwrap();
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 6] = [
         (&["fig99"], 2, "hint: one of absorption, fig2"),
         (&["--layer", "9"], 2, "the model has 4 layers"),
         (&["--sae", "/does/not/exist"], 3, "/does/not/exist"),
         (&["--ig-steps", "0", "fig9"], 2, "ig-steps"),
         (&["--model", "datasets/embedded/model"], 4, "no SAE to measure"),
+        (
+            &["fig9", "--model", "datasets/embedded/model"],
+            4,
+            "hint: name one with `--sae`",
+        ),
     ];
     for (args, code, says) in cases {
         let output = bench(&[args, &["--out", out]].concat());
@@ -130,7 +136,18 @@ fn a_killed_call_is_resumed_to_the_same_files() {
     let units = cut.join("units");
     let begun = Instant::now();
     // Killed when some units are there and others are not.
-    while !units.join("jumprelu-512-l0-4-detection.json").exists() {
+    let detected = || {
+        fs_err::read_dir(&units).is_ok_and(|mut entries| {
+            entries.any(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .ends_with("-detection.json")
+            })
+        })
+    };
+    while !detected() {
         assert!(begun.elapsed() < Duration::from_mins(4), "no unit appeared");
         assert!(
             child.try_wait().unwrap().is_none(),
@@ -168,4 +185,94 @@ fn a_killed_call_is_resumed_to_the_same_files() {
     for (a, b) in a.iter().zip(&b) {
         assert_eq!(a.1, b.1, "{} differs", a.0);
     }
+}
+
+#[test]
+fn what_needs_no_sae_runs_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = few_words(folder.path());
+    let out = folder.path().join("out");
+    let args = [
+        "fig22",
+        "--icl",
+        "shared",
+        "--model",
+        "datasets/embedded/model",
+        "--held-out",
+        words.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+        "--format",
+        "csv",
+    ];
+    let output = bench(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    // By construction the letter is at the word after layer 0, and at the last token after the last layer.
+    let rows: Vec<Vec<f64>> = text
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+        .map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(rows.len(), 4, "{text}");
+    assert!((rows[0][1] - 1.0).abs() < 1e-3 && rows[0][6].abs() < 1e-3, "{text}");
+    assert!(rows[3][1].abs() < 1e-3 && (rows[3][6] - 1.0).abs() < 1e-3, "{text}");
+}
+
+/// A copy of a shipped SAE whose encoder is finite and far too large to train on.
+fn exploding(folder: &Path) -> PathBuf {
+    use checkpoint::write::{TensorData, safetensors};
+    let from = repository().join("datasets/embedded/saes/standard-512-l1-1");
+    let to = folder.join("exploding");
+    fs_err::create_dir_all(&to).unwrap();
+    fs_err::copy(from.join("cfg.json"), to.join("cfg.json")).unwrap();
+    let stored = checkpoint::Checkpoint::open(&from.join("sae_weights.safetensors")).unwrap();
+    let read = |name: &str| {
+        let view = stored.get(name).unwrap();
+        let factor = if name == "W_enc" { 1e38 } else { 1.0 };
+        let values: Vec<f32> = view.to_f32().unwrap().iter().map(|v| v * factor).collect();
+        (name.to_owned(), view.shape.to_vec(), values)
+    };
+    let parts: Vec<_> = ["W_enc", "b_enc", "W_dec", "b_dec"].map(read).to_vec();
+    let tensors: Vec<TensorData<'_>> = parts.iter().map(|(n, s, v)| TensorData::f32(n, s, v)).collect();
+    safetensors(&to.join("sae_weights.safetensors"), &tensors, &BTreeMap::new()).unwrap();
+    to
+}
+
+#[test]
+fn one_sae_that_cannot_be_measured_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = few_words(folder.path());
+    let (out, bad) = (folder.path().join("out"), exploding(folder.path()));
+    let args = |saes: &[&str]| -> Vec<String> {
+        let mut all: Vec<String> = ["fig16", "--icl", "shared", "--held-out", words.to_str().unwrap()]
+            .map(ToOwned::to_owned)
+            .to_vec();
+        all.extend([
+            "--out".to_owned(),
+            out.display().to_string(),
+            "--format".to_owned(),
+            "csv".to_owned(),
+        ]);
+        for sae in saes {
+            all.extend(["--sae".to_owned(), (*sae).to_owned()]);
+        }
+        all
+    };
+    let run = |saes: &[&str]| {
+        let owned = args(saes);
+        bench(&owned.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let bad = bad.to_str().unwrap();
+    let output = run(&[bad, "datasets/embedded/saes/batchtopk-512-k4-s0"]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    assert!(stderr(&output).contains("failed: `exploding`"), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("batchtopk-512-k4-s0") && !text.contains("exploding,"),
+        "{text}"
+    );
+    let output = run(&[bad]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("`exploding`: "), "{}", stderr(&output));
 }

@@ -6,8 +6,8 @@ use sae::{Architecture, Normalization, Output, Reshape, Sae, SaeConfig, SaeError
 /// Rows of train words that thresholds are set on.
 const CALIBRATION_ROWS: usize = 4096;
 
-/// An autoencoder with as many latents as `sae` in random unit directions, encoder and decoder alike, that fires as often: each
-/// latent on a share `l0 / d_sae` of the given words, or the `k` strongest of each word where `sae` selects so. The words' mean is
+/// An autoencoder with as many latents as `sae` in random unit directions, encoder and decoder alike, that fires as often: on
+/// average each latent on a share `l0 / d_sae` of the given words, or the `k` strongest of each word where `sae` selects so. The words' mean is
 /// its bias, without which one latent would fire on all of them.
 ///
 /// # Shapes
@@ -71,21 +71,36 @@ pub fn random_like(sae: &Sae, x: &[f32], l0: f64, seed: u64) -> Result<Sae, SaeE
     Sae::new(config, weights)
 }
 
-/// For each latent minus the pre-activation that a share `rate` of the rows exceeds.
+/// For each latent minus the pre-activation at which a share `rate` of all (word, latent) pairs lies above, when every latent is
+/// measured in its own deviations: one latent's share is too small to be counted on the rows at hand.
 fn biases(open: &Sae, x: &[f32], rate: f64) -> Vec<f32> {
     const BLOCK: usize = 256;
+    const POOL: usize = 1 << 22;
     let (d, width) = (open.d_in(), open.d_sae());
-    let rows = (x.len() / d).min(CALIBRATION_ROWS);
-    let above = ((rows as f64 * rate).round() as usize).min(rows.saturating_sub(1));
-    let mut out = Vec::with_capacity(width);
+    // Rows from all over the words: their order is that of the vocabulary.
+    let step = (x.len() / d).div_ceil(CALIBRATION_ROWS).max(1);
+    let rows: Vec<f32> = x.chunks_exact(d).step_by(step).flatten().copied().collect();
+    let n = rows.len() / d;
+    let mut moments = Vec::with_capacity(width);
+    let mut pool: Vec<f64> = Vec::new();
     for start in (0..width).step_by(BLOCK) {
         let block: Vec<usize> = (start..(start + BLOCK).min(width)).collect();
-        let values = open.pre_activations(&x[..rows * d], &block);
+        let values = open.pre_activations(&rows, &block);
         for at in 0..block.len() {
-            let mut column: Vec<f32> = values.iter().skip(at).step_by(block.len()).copied().collect();
-            column.sort_unstable_by(|a, b| b.total_cmp(a));
-            out.push(-column.get(above).copied().unwrap_or_default());
+            let column = || values.iter().skip(at).step_by(block.len()).map(|&v| f64::from(v));
+            let mean = column().sum::<f64>() / n.max(1) as f64;
+            let sd = (column().map(|v| (v - mean).powi(2)).sum::<f64>() / n.max(1) as f64).sqrt();
+            moments.push((mean, sd));
+            if sd > 0.0 && pool.len() < POOL {
+                pool.extend(column().map(|v| (v - mean) / sd));
+            }
         }
     }
-    out
+    let above = ((pool.len() as f64 * rate).round() as usize).min(pool.len().saturating_sub(1));
+    let bar = if pool.is_empty() {
+        0.0
+    } else {
+        *pool.select_nth_unstable_by(above, |a, b| b.total_cmp(a)).1
+    };
+    moments.iter().map(|(mean, sd)| -(mean + bar * sd) as f32).collect()
 }

@@ -7,7 +7,7 @@ use crate::absorption::chanin::FrameRow;
 use crate::attribution::{LatentEffect, Subjects, latent_effects};
 use crate::error::Result;
 use crate::paper::detection::KSparseLetter;
-use crate::paper::measure::Words;
+use crate::paper::measure::{Settings, Words, positive};
 
 /// Words shown beside the absorbed one.
 const NEIGHBOURS: usize = 6;
@@ -52,6 +52,7 @@ pub fn example(
     probe: &LogisticProbe,
     ksparse: &[KSparseLetter],
     frame: &[FrameRow],
+    settings: &Settings,
 ) -> Result<Option<Example>> {
     let lead = |row: &&FrameRow| row.top_ablation_score.abs() - row.second_ablation_score.abs();
     let Some(best) = frame
@@ -76,6 +77,7 @@ pub fn example(
         subjects.sae,
         (&[row], &[words.alphabet[class]]),
         &[probe.direction(class)],
+        positive(subjects, settings),
     )?;
     effects.sort_by(|a, b| b.effect.abs().total_cmp(&a.effect.abs()));
     // Words on which the main latent fires, evenly from the letter's list, and the absorbed one last.

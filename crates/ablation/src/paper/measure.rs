@@ -13,7 +13,9 @@ use crate::absorption::companions::LetterCompanions;
 use crate::absorption::saebench::{LetterWords, Thresholds, WordScore, score_word};
 use crate::absorption::variants::{VariantThresholds, score_variant};
 use crate::absorption::{Accounting, Along, Word, decoder_along};
-use crate::attribution::{Against, Attribution, LatentEffect, Path, Subjects, integrated_gradients, latent_effects};
+use crate::attribution::{
+    Against, Attribution, LatentEffect, Path, PositiveToken, Subjects, integrated_gradients, latent_effects,
+};
 use crate::error::{AblationError, Result};
 use crate::paper::detection::{KSparseLetter, all_decoder_cosines};
 
@@ -206,6 +208,7 @@ pub fn measure(
                 subjects.sae,
                 (&looked_at, &letters),
                 &directions,
+                positive(subjects, settings),
             )?;
             found
                 .seconds
@@ -223,6 +226,11 @@ pub fn measure(
     }
     found.counts = std::mem::take(&mut counts);
     Ok(found)
+}
+
+/// The right answers' tokens where they are not the capitals.
+pub(super) fn positive<'a>(subjects: Subjects<'a>, settings: &Settings) -> Option<&'a [u32; 26]> {
+    (settings.path.positive == PositiveToken::Released).then_some(&subjects.answers.lower)
 }
 
 /// What needs no effect.

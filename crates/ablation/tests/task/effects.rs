@@ -85,7 +85,7 @@ fn effects_and_attributions_equal() {
         });
         let clean = stage.clean_logits(&capture).unwrap();
         let directions: Vec<&[f64]> = letters.iter().map(|&class| probe.direction(class)).collect();
-        let exact = latent_effects(&stage, (&capture, &latents), &sae, (&rows, &letters), &directions).unwrap();
+        let exact = latent_effects(&stage, (&capture, &latents), &sae, (&rows, &letters), &directions, None).unwrap();
 
         for (row, prompt) in golden.iter().enumerate() {
             let case = format!("{name} {row}");

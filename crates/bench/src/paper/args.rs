@@ -45,6 +45,7 @@ pub(crate) enum IgError {
 /// Measure every table and figure of "A is for Absorption".
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a command line")]
 pub(crate) struct PaperArgs {
     /// Tables and figures, such as `fig9` or `table2` [default: all].
     #[arg(value_name = "ITEM")]
@@ -63,7 +64,7 @@ pub(crate) struct PaperArgs {
     /// Layer at which every SAE is measured [default: the one that each was trained on].
     #[arg(long, value_name = "L", help_heading = "What is measured")]
     pub(crate) layer: Option<usize>,
-    /// JSON list of held-out words; every other word trains probes [default: the paper's 80/20 split].
+    /// JSON list of held-out words; every other word trains probes [default: four fifths of each letter's words].
     #[arg(long, value_name = "FILE", help_heading = "What is measured")]
     pub(crate) held_out: Option<PathBuf>,
     /// Whether prompts begin with the beginning-of-sequence token: auto (as the family was trained), always or never.
@@ -80,6 +81,10 @@ pub(crate) struct PaperArgs {
     /// How in-context examples are drawn; the paper draws them fresh for every prompt.
     #[arg(long, value_enum, default_value = "fresh", help_heading = "How the paper is read")]
     pub(crate) icl: Icl,
+    /// Begin every prompt with a newline, as `SAEBench` does and the paper does not; with `--probe-batch 64` its scores are read
+    /// as its own code reads them.
+    #[arg(long, help_heading = "How the paper is read")]
+    pub(crate) leading_newline: bool,
     /// The right answer's token in attributions.
     #[arg(long, value_enum, default_value = "paper", help_heading = "How the paper is read")]
     pub(crate) positive_token: Positive,
@@ -164,6 +169,14 @@ impl PaperArgs {
         run.icl = self.icl;
         run.seed = self.seed;
         run
+    }
+
+    /// The paper's lines, with the leading newline of `SAEBench` where that is asked for.
+    pub(crate) fn template(&self) -> tasks::Template {
+        tasks::Template {
+            leading_separator: self.leading_newline,
+            ..tasks::Template::verbose()
+        }
     }
 
     /// The dense probe's training on `n` words.

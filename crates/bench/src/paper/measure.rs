@@ -29,6 +29,9 @@ use super::units::{Timed, Units};
 /// Words shown for each latent in Table 1.
 const ACTIVATING: usize = 12;
 
+/// Most updates per epoch of a ranking probe that is trained for comparison.
+const MOST_UPDATES: usize = 256;
+
 /// Batches of the ranking probe beside the one that is used.
 const BATCHES: [usize; 3] = [4096, 1024, 128];
 
@@ -65,10 +68,12 @@ impl<'m> Opener<'m> {
         let (plan, args) = (self.plan, self.args);
         json!({
             "model": plan.model_hash,
+            "tokenizer": plan.tokenizer_hash,
             "train": names_hash(plan, &plan.split.train),
             "test": names_hash(plan, &plan.split.test),
             "bos": format!("{:?}", args.bos),
             "icl": format!("{:?}", args.icl),
+            "leading_newline": args.leading_newline,
             "seed": args.seed,
         })
     }
@@ -163,7 +168,12 @@ pub(crate) fn sae(
     probe: &ProbeUnit,
 ) -> anyhow::Result<SaeUnits> {
     let bench = Bench::new(opener, member, probe)?;
-    let id = &member.input.id;
+    // Ids need not differ once they are file names; hashes do.
+    let id = format!(
+        "{}-{}",
+        member.input.id,
+        member.input.spec.hash.get(..8).unwrap_or_default()
+    );
     let (args, key) = (opener.args, opener.sae_key(member));
     let detection = units.get(&format!("{id}-detection"), &key, || bench.detect())?;
     let settings = args.settings();
@@ -374,14 +384,16 @@ impl<'a, 'm> Bench<'a, 'm> {
             &self.probe_f1,
             settings,
         )?;
-        let example = example(subjects, words, &self.probe, &detection.ksparse, &found.frame)?;
+        let example = example(subjects, words, &self.probe, &detection.ksparse, &found.frame, settings)?;
         let quiet = Settings {
             causal: false,
             ..*settings
         };
         let used = args.ranking(layer.train.n()).batch_size;
         let mut sensitivity = Vec::new();
-        let mut batches: Vec<usize> = BATCHES.into_iter().chain([used]).collect();
+        // A small batch of many words would take longer than everything else, and tell nothing.
+        let bearable = |batch: &usize| layer.train.n() / batch <= MOST_UPDATES;
+        let mut batches: Vec<usize> = BATCHES.into_iter().filter(bearable).chain([used]).collect();
         batches.sort_unstable_by(|a, b| b.cmp(a));
         batches.dedup();
         for batch in batches {
@@ -482,7 +494,7 @@ impl<'a, 'm> Bench<'a, 'm> {
             .iter()
             .zip(&class)
             .map(|(row, class)| row.is_some_and(|row| logits[row * classes + class] > 0.0));
-        let template = tasks::Template::verbose();
+        let template = self.opener.args.template();
         let prompt = prompts.set.prompts.iter().map(|p| {
             let word = &plan.vocabulary.words[p.word];
             format!("{}{}{}", prompts.set.sets[p.icl].prefix_text, word.text, template.after)

@@ -33,14 +33,18 @@ pub(crate) fn run(args: &PaperArgs) -> anyhow::Result<u8> {
         return Ok(failure::DONE);
     }
     let plan = plan::Plan::new(args)?;
-    if plan.saes.is_empty() {
-        return Err(failure::nothing_selected(
-            "no SAE to measure\nhint: name one with `--sae`, or leave `--model` out for the embedded panel",
-        ));
+    let needs_saes = args.saebench_json || chosen.iter().any(|item| item.needs.contains(&Need::Saes));
+    if needs_saes && plan.saes.is_empty() {
+        return Err(no_sae(&plan.failed));
     }
+    // Before anything is measured: what cannot be kept is not worth measuring.
+    fs_err::create_dir_all(args.out.join("units"))?;
     let progress = Progress::new(args.progress, 5 + 3 * plan.saes.len() as u64);
-    let measured = measure(args, &plan, &chosen, &progress)?;
+    let (measured, unmeasured) = measure(args, &plan, &chosen, &progress)?;
     progress.finish();
+    if needs_saes && measured.saes.is_empty() {
+        return Err(no_sae(&unmeasured));
+    }
     let mut made = Vec::new();
     for &item in &chosen {
         let one = Made {
@@ -66,15 +70,27 @@ pub(crate) fn run(args: &PaperArgs) -> anyhow::Result<u8> {
     for (id, reason) in without {
         eprintln!("no SAEBench file for `{id}`: {reason}");
     }
-    for (id, reason) in &plan.failed {
+    for (id, reason) in plan.failed.iter().chain(&unmeasured) {
         eprintln!("failed: `{id}`: {reason}");
     }
-    Ok(if plan.failed.is_empty() {
+    Ok(if plan.failed.is_empty() && unmeasured.is_empty() {
         failure::DONE
     } else {
         failure::SOME_FAILED
     })
 }
+
+fn no_sae(failed: &[(String, String)]) -> anyhow::Error {
+    let mut text = "no SAE to measure".to_owned();
+    for (id, reason) in failed {
+        text.extend(["\n`", id, "`: ", reason]);
+    }
+    text += "\nhint: name one with `--sae`, or leave `--model` out for the embedded panel";
+    failure::nothing_selected(text)
+}
+
+/// SAEs that could not be measured, with the reason.
+type Failed = Vec<(String, String)>;
 
 /// The tables of the items that were asked for, or the main ones and where the others are.
 fn show(args: &PaperArgs, made: &[Made]) -> anyhow::Result<()> {
@@ -104,7 +120,7 @@ fn measure<'a>(
     plan: &'a plan::Plan,
     chosen: &[&Item],
     progress: &Progress,
-) -> anyhow::Result<Measured<'a>> {
+) -> anyhow::Result<(Measured<'a>, Failed)> {
     let units = units::Units::new(&args.out, args.rerun, progress);
     let model = OnceCell::new();
     let opener = measure::Opener {
@@ -119,13 +135,21 @@ fn measure<'a>(
     } else {
         Vec::new()
     };
-    let (mut saes, mut probes, mut rewrites) = (Vec::new(), Vec::new(), Vec::new());
-    let layers = if needed(Need::Saes) { plan.layers() } else { Vec::new() };
+    let (mut saes, mut probes, mut rewrites, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let layers = if needed(Need::Saes) || args.saebench_json {
+        plan.layers()
+    } else {
+        Vec::new()
+    };
     for layer in layers {
         let probe = measure::probe(&opener, &units, layer)?;
         rewrites.push((layer, measure::rewrite_by_probe(&opener, &units, &probe.data)?.data));
         for member in plan.saes.iter().filter(|member| member.layer == layer) {
-            saes.push((member, measure::sae(&opener, &units, member, &probe.data)?));
+            // One autoencoder that cannot be measured does not stop the others.
+            match measure::sae(&opener, &units, member, &probe.data) {
+                Ok(units) => saes.push((member, units)),
+                Err(error) => failed.push((member.input.id.clone(), format!("{error:#}"))),
+            }
         }
         probes.push((probe.data, probe.seconds));
     }
@@ -144,7 +168,7 @@ fn measure<'a>(
     } else {
         data::AbilityUnit::default()
     };
-    Ok(Measured {
+    let measured = Measured {
         plan,
         args,
         saes,
@@ -154,7 +178,8 @@ fn measure<'a>(
         map,
         ability,
         toys,
-    })
+    };
+    Ok((measured, failed))
 }
 
 fn chosen(args: &PaperArgs) -> anyhow::Result<Vec<&'static Item>> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use report::{Format, Table, TermOptions, render};
 
 use super::items::{Item, Measured, Output};
+use super::plan::Member;
 
 /// For files, which have no width.
 const PLAIN: TermOptions = TermOptions {
@@ -123,22 +124,22 @@ pub(crate) fn frames(out: &Path, measured: &Measured<'_>) -> anyhow::Result<()> 
             writer.write_record(cells)?;
         }
         let bytes = writer.into_inner().map_err(|error| anyhow::anyhow!("{error}"))?;
-        store::write_atomic(&folder.join(format!("{}.csv", safe(&member.input.id))), &bytes)?;
+        store::write_atomic(&folder.join(format!("{}.csv", file_name(member))), &bytes)?;
     }
     Ok(())
 }
 
-/// A file name for an SAE.
-pub(crate) fn safe(id: &str) -> String {
-    id.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-._".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
+/// A file name for an SAE, which no other one has.
+pub(crate) fn file_name(member: &Member) -> String {
+    let hash = member.input.spec.hash.get(..8).unwrap_or_default();
+    let keep = |c: char| {
+        if c.is_ascii_alphanumeric() || "-._".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    format!("{}-{hash}", member.input.id.chars().map(keep).collect::<String>())
 }
 
 /// Columns of the released code's frame, in its order.

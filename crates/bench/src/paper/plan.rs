@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use model_runner::{HookName, ModelConfig, Tokenizer, choose_bos};
 use tasks::{
-    AnswerTokens, IclPlan, IclRequest, Letter, PromptSet, Split, Template, Tokenize, Vocabulary, build_prompts,
-    draw_icl, vocabulary,
+    AnswerTokens, IclPlan, IclRequest, Letter, PromptSet, Split, Tokenize, Vocabulary, build_prompts, draw_icl,
+    vocabulary,
 };
 
 use super::args::PaperArgs;
@@ -27,6 +27,7 @@ pub(crate) struct Plan {
     pub(crate) model_dir: PathBuf,
     pub(crate) model_id: String,
     pub(crate) model_hash: String,
+    pub(crate) tokenizer_hash: String,
     pub(crate) config: ModelConfig,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) vocabulary: Vocabulary,
@@ -123,6 +124,7 @@ impl Plan {
                 None => plan::folder_name(&model_dir),
             },
             model_hash: plan::model_hash(&model_dir)?,
+            tokenizer_hash: checkpoint::content_hash(&model_dir.join("tokenizer.json"))?,
             model_dir,
             config,
             tokenizer,
@@ -162,7 +164,7 @@ impl Plan {
         pool: &[usize],
         purpose: &str,
     ) -> anyhow::Result<PromptSet> {
-        let template = Template::verbose();
+        let template = args.template();
         let plan = match args.icl {
             Icl::Fresh => IclPlan::Fresh { prompts_per_word: 1 },
             Icl::Shared => IclPlan::Shared {

@@ -7,7 +7,7 @@ use ablation::absorption::schema::{EvalConfig, EvalOutput, RunFacts, SaeFacts};
 use serde_json::json;
 
 use super::items::Measured;
-use super::output::safe;
+use super::output::file_name;
 
 /// Writes one file per SAE; returns the SAEs for which `SAEBench` would write none, with the reason.
 pub(crate) fn write(out: &Path, measured: &Measured<'_>) -> anyhow::Result<Vec<(String, String)>> {
@@ -63,7 +63,7 @@ pub(crate) fn write(out: &Path, measured: &Measured<'_>) -> anyhow::Result<Vec<(
             }),
         };
         let file = EvalOutput::new(&score, config, run, sae)?;
-        let name = format!("custom_sae_{}_eval_results.json", safe(id));
+        let name = format!("custom_sae_{}_eval_results.json", file_name(member));
         store::write_atomic(&folder.join(name), &serde_json::to_vec_pretty(&file)?)?;
     }
     Ok(without)

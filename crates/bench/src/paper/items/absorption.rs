@@ -4,7 +4,9 @@ use ablation::absorption::chanin::LetterRate;
 use report::svg::{Dot, Panels, Scatter};
 use report::{Cell, Column, Table};
 
-use super::common::{Mean, by_l0, by_layer, groups, l0, note, over_letters, published, sae_cells, sae_table};
+use super::common::{
+    Mean, by_l0, by_layer, effects_note, groups, l0, note, over_letters, published, sae_cells, sae_table, site_note,
+};
 use super::detection::{number, panel};
 use super::{Measured, Output};
 use crate::paper::measure::SaeUnits;
@@ -59,11 +61,8 @@ pub(super) fn fig9(measured: &Measured<'_>) -> anyhow::Result<Output> {
         table.push(row)?;
     }
     note(measured, &mut table, &published("fig9"));
-    let settings = measured.args.settings();
-    table.notes.push(format!(
-        "Effects: integrated gradients of {} steps, positive token of the {:?}; lead {}, cosine {}, at most {} words per letter.",
-        settings.path.steps, settings.path.positive, settings.chanin.delta, settings.chanin.cosine, settings.chanin.max_prompts
-    ));
+    effects_note(measured, &mut table);
+    site_note(measured, &mut table);
     let at = |by_layers: bool| {
         groups(measured, |member, units| {
             let x = if by_layers { member.layer as f64 } else { l0(units) };
@@ -112,6 +111,8 @@ pub(super) fn fig21(measured: &Measured<'_>) -> anyhow::Result<Output> {
         table.push(row)?;
     }
     note(measured, &mut table, &published("fig21"));
+    effects_note(measured, &mut table);
+    site_note(measured, &mut table);
     let group = |name: &str, effect: &str| report::svg::Group {
         name: name.to_owned(),
         dots: measured
@@ -155,6 +156,8 @@ pub(super) fn fig23(measured: &Measured<'_>) -> anyhow::Result<Output> {
         panels.push(panel(measured, &letter.to_string(), None, &rate));
     }
     note(measured, &mut table, &published("fig23"));
+    effects_note(measured, &mut table);
+    site_note(measured, &mut table);
     let figure = Panels {
         title: "Absorption rate, letter by letter".to_owned(),
         x_axis: "L0 (active latents per word)".to_owned(),

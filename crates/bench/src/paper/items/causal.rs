@@ -144,6 +144,7 @@ pub(super) fn fig7(measured: &Measured<'_>) -> anyhow::Result<Output> {
         .notes
         .push("Exact: the model is run again without the latent, the SAE's error kept.".to_owned());
     note(measured, &mut table, &published("fig7"));
+    super::common::effects_note(measured, &mut table);
     let figure = Bars {
         title: format!("{}: effect of removing each latent of {id}", visible(&example.word)),
         note: "The strongest latents of this word; exact ablation.".to_owned(),
@@ -161,10 +162,10 @@ pub(super) fn attribution(measured: &Measured<'_>) -> anyhow::Result<Output> {
     let many = format!("off at {MANY_STEPS}");
     let columns = vec![
         Column::number("words"),
-        Column::number("change").with_help("of m along the path (latents and error to zero), mean, logits"),
-        Column::number("off").with_help("sum of attributions less that change, with the paper's steps: sum over words of absolute values, as a share of that of the changes"),
+        Column::number("change").with_help("of m along the path, mean, logits"),
+        Column::number("off").with_help("sum of attributions less that change, with the steps of this run: sum over words of absolute values, as a share of that of the changes"),
         Column::number(&many).with_help("the same with many steps: theory says 0"),
-        Column::higher("r, paper").with_help("correlation of integrated gradients with exact ablation over a word's latents"),
+        Column::higher("r, integrated").with_help("correlation of integrated gradients with exact ablation over a word's latents"),
         Column::higher("r, first order").with_help("of gradient times activation with exact ablation"),
     ];
     let mut table = sae_table("Integrated gradients against exact ablation", columns);
@@ -204,5 +205,6 @@ pub(super) fn attribution(measured: &Measured<'_>) -> anyhow::Result<Output> {
         .notes
         .push("Means over words that were looked at, not over letters.".to_owned());
     note(measured, &mut table, &published("attribution"));
+    super::common::effects_note(measured, &mut table);
     Ok(Output::default().table("", table))
 }

@@ -1,5 +1,6 @@
 //! What the items share: means over letters, groups of points, columns.
 
+use ablation::attribution::{ErrorTerm, PositiveToken};
 use linear_probe::metrics::ClassScores;
 use report::svg::{Dot, Group, Reference, Scatter};
 use report::{Cell, Column, Published, Table};
@@ -8,6 +9,7 @@ use stats::{DEFAULT_LEVEL, letter_t};
 use super::Measured;
 use crate::paper::measure::SaeUnits;
 use crate::paper::plan::Member;
+use crate::run::Icl;
 
 /// Why a mean over letters is missing.
 pub(super) const TOO_FEW: &str = "too few letters";
@@ -119,15 +121,59 @@ pub(super) fn by_layer(measured: &Measured<'_>, title: &str, y_axis: &str, group
     }
 }
 
-/// The dense probe's mean score, for each layer that has SAEs, as a line across a figure.
-pub(super) fn probe_lines(measured: &Measured<'_>, value: fn(&ClassScores) -> f64) -> Vec<Reference> {
-    let lines = measured.probes.iter().filter_map(|(probe, _)| {
-        Some(Reference {
-            at: of(&probe.sgd, value)?.value,
-            label: format!("probe, layer {}", probe.layer),
-        })
-    });
-    lines.take(3).collect()
+/// The dense probe's mean score as a line across a figure: of each of its layers if they are few, else their mean.
+pub(super) fn probe_lines(
+    measured: &Measured<'_>,
+    keep: impl Fn(usize) -> bool,
+    value: fn(&ClassScores) -> f64,
+) -> Vec<Reference> {
+    const FEW: usize = 3;
+    let lines: Vec<(usize, f64)> = measured
+        .probes
+        .iter()
+        .filter(|(probe, _)| keep(probe.layer))
+        .filter_map(|(probe, _)| Some((probe.layer, of(&probe.sgd, value)?.value)))
+        .collect();
+    if lines.len() > FEW {
+        return vec![Reference {
+            at: lines.iter().map(|(_, value)| value).sum::<f64>() / lines.len() as f64,
+            label: format!("probe, mean over {} layers", lines.len()),
+        }];
+    }
+    let line = |(layer, at)| Reference {
+        at,
+        label: format!("probe, layer {layer}"),
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// How much of the letter still passes through the word's position after a layer, from the patching map.
+pub(super) fn site_share(measured: &Measured<'_>, layer: usize) -> Option<f64> {
+    let cell = measured
+        .map
+        .cells
+        .iter()
+        .find(|cell| cell.layer == layer && cell.position == 0)?;
+    let patched: f64 = cell.by_letter.iter().map(|(_, patched, _)| patched).sum();
+    let total: f64 = cell.by_letter.iter().map(|(_, _, total)| total).sum();
+    (total.abs() > 0.0).then(|| patched / total)
+}
+
+/// Names the SAEs at layers that the letter has left: what is measured by effects there says little.
+pub(super) fn site_note(measured: &Measured<'_>, table: &mut Table) {
+    const LEFT: f64 = 0.5;
+    let gone: Vec<usize> = measured
+        .plan
+        .layers()
+        .into_iter()
+        .filter(|&layer| site_share(measured, layer).is_some_and(|share| share < LEFT))
+        .collect();
+    if !gone.is_empty() {
+        let layers = gone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        table.notes.push(format!(
+            "After layer {layers} less than half of the letter still passes through the word (fig22): effects of edits there are small, and so are absorption rates by effect, which says nothing about those SAEs. The paper leaves such layers out."
+        ));
+    }
 }
 
 /// A table whose first columns name the SAE, its layer and its L0.
@@ -157,12 +203,16 @@ pub(super) fn sae_cells(member: &Member, units: &SaeUnits) -> Vec<Cell> {
 pub(super) fn note(measured: &Measured<'_>, table: &mut Table, published: &Published) {
     let probe = measured.probes.first().map(|(probe, _)| probe);
     let words = probe.map_or_else(String::new, |probe| {
+        let ranking = measured.args.ranking(probe.train_words).batch_size;
         format!(
-            "{} train and {} test words, {} letters; dense probe: batches of {}. ",
+            "{} train and {} test words, {} letters; {} examples for each prompt{}; batches of {} for the dense probe and of {ranking} for the ranking probe; seed {}. ",
             probe.train_words,
             probe.test_words,
             measured.plan.letters.len(),
-            probe.batch
+            if measured.args.icl == Icl::Fresh { "fresh" } else { "shared sets of" },
+            if measured.args.leading_newline { ", a leading newline" } else { "" },
+            probe.batch,
+            measured.args.seed
         )
     });
     table.notes.push(format!(
@@ -170,6 +220,27 @@ pub(super) fn note(measured: &Measured<'_>, table: &mut Table, published: &Publi
         measured.plan.model_id
     ));
     said(table, published);
+}
+
+/// How effects were measured and judged, as a note.
+pub(super) fn effects_note(measured: &Measured<'_>, table: &mut Table) {
+    let settings = measured.args.settings();
+    let (path, rule) = (settings.path, settings.chanin);
+    table.notes.push(format!(
+        "Effects: integrated gradients of {} steps, SAE error {}, right answer's token as in {}; a word is absorbed if one latent leads by {} and has cosine {}; at most {} words per letter.",
+        path.steps,
+        match path.error {
+            ErrorTerm::Faded => "fading",
+            ErrorTerm::Held => "held",
+        },
+        match path.positive {
+            PositiveToken::Paper => "the paper",
+            PositiveToken::Released => "the released code",
+        },
+        rule.delta,
+        rule.cosine,
+        rule.max_prompts
+    ));
 }
 
 /// What the paper says, as a note.

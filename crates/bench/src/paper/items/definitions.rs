@@ -6,7 +6,9 @@ use ablation::paper::{Found, KSparseLetter};
 use report::{Cell, Column};
 
 use super::absorption::{rates, released, with_zeros};
-use super::common::{Mean, TOO_FEW, note, over_letters, published, sae_cells, sae_table};
+use super::common::{
+    Mean, TOO_FEW, effects_note, note, over_letters, published, sae_cells, sae_table, site_note, site_share,
+};
 use super::{Measured, Output};
 
 /// Scores of each letter that counts, as means with intervals: full absorption, fraction of 0.6, fraction of 0.3.2.
@@ -60,6 +62,8 @@ pub(super) fn summary(measured: &Measured<'_>) -> anyhow::Result<Output> {
         Column::higher("probe F1"),
         Column::number("random full").with_help("full absorption of a random SAE of the same shape and L0"),
         Column::number("random 0.6").with_help("its absorption fraction"),
+        Column::number("site")
+            .with_help("share of the letter that still passes through the word after this layer (fig22)"),
     ]);
     let mut table = sae_table("Absorption, every published definition", columns);
     for (member, units) in &measured.saes {
@@ -83,10 +87,14 @@ pub(super) fn summary(measured: &Measured<'_>) -> anyhow::Result<Output> {
             Mean::cell(companion(&unit.found, |c| Some(c.probe_f1)), 2),
             plain(control.full, 3),
             plain(control.fraction, 3),
+            super::detection::number(site_share(measured, member.layer)),
         ]);
         table.push(row)?;
     }
     note(measured, &mut table, &published("absorption"));
+    effects_note(measured, &mut table);
+    site_note(measured, &mut table);
+    table.notes.push("SAEBench's definitions are read on the same prompts and the same probe as the paper's. Its own code begins prompts with a newline and trains its probe in batches of 64: `--leading-newline --probe-batch 64`.".to_owned());
     table.notes.push("Low is good only beside a high main recall and k-sparse F1: an SAE without letter latents has nothing to absorb.".to_owned());
     let variants = variants(measured)?;
     Ok(Output::default().table("", table).table("variants", variants))
@@ -222,7 +230,13 @@ pub(super) fn sensitivity(measured: &Measured<'_>) -> anyhow::Result<Output> {
         }
     }
     note(measured, &mut table, &published("sensitivity"));
-    table.notes.push("With few training words the published batch takes one or two updates per epoch; the weights then stay near their random start, the wrong latents are ranked first, and words whose real main latent fires are counted as absorbed.".to_owned());
+    let updates = train.div_ceil(4096);
+    if updates < 16 {
+        let plural = if updates == 1 { "" } else { "s" };
+        table.notes.push(format!(
+            "With these {train} training words the published batch makes {updates} update{plural} per epoch, and the ranking stays near its random start."
+        ));
+    }
     Ok(Output::default().table("", table))
 }
 

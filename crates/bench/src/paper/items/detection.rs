@@ -128,7 +128,7 @@ pub(super) fn fig4(measured: &Measured<'_>) -> anyhow::Result<Output> {
             references: if points.is_empty() {
                 Vec::new()
             } else {
-                probe_lines(measured, |s| s.f1)
+                probe_lines(measured, |layer| (layer < half) == lower, |s| s.f1)
             },
             empty: format!("no SAE in the {name} half of the layers"),
             ..by_l0(
@@ -184,7 +184,7 @@ fn precision_recall(measured: &Measured<'_>, item: &str, what: &str, scores: Sco
         });
         Scatter {
             y_range: Some((0.0, 1.0)),
-            references: probe_lines(measured, value),
+            references: probe_lines(measured, |_| true, value),
             ..by_l0(&format!("{what}: {title}"), axis, points)
         }
         .to_svg()
@@ -283,7 +283,7 @@ pub(super) fn fig16(measured: &Measured<'_>) -> anyhow::Result<Output> {
     let figure = Scatter {
         note: "Means over letters; a latent says yes where it fires.".to_owned(),
         y_range: Some((0.0, 1.0)),
-        references: probe_lines(measured, |s| s.f1),
+        references: probe_lines(measured, |_| true, |s| s.f1),
         ..by_l0(
             "Two ways to choose a letter's latent",
             "F1",
@@ -316,11 +316,10 @@ pub(super) fn fig20(measured: &Measured<'_>) -> anyhow::Result<Output> {
     let mut panels = Vec::new();
     for (class, letter) in measured.plan.letters.iter().enumerate() {
         let f1 = |units: &SaeUnits| single(units)[class].map(|scores| scores.f1);
-        let probe = measured
-            .probes
-            .first()
-            .and_then(|(probe, _)| probe.sgd[class])
-            .map(|scores| scores.f1);
+        // With SAEs of several layers, the mean over their probes.
+        let of_layers = measured.probes.iter().filter_map(|(probe, _)| probe.sgd[class]);
+        let all: Vec<f64> = of_layers.map(|scores| scores.f1).collect();
+        let probe = stats::mean(&all).ok();
         let mut row = vec![report::Cell::text(letter.to_string()), number(probe)];
         row.extend(measured.saes.iter().map(|(_, units)| number(f1(units))));
         table.push(row)?;

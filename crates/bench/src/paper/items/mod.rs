@@ -106,7 +106,8 @@ pub(crate) const ALL: &[Item] = &[
         "absorption",
         "Absorption in every published definition, with what must stand beside it",
         Published::axis(0.0, 0.35, "figures 9a, 9b, Gemma-2-2b, layers 0-17"),
-        definitions::summary
+        definitions::summary,
+        [Need::Saes, Need::Map]
     ),
     item!(
         "fig2",
@@ -162,7 +163,8 @@ pub(crate) const ALL: &[Item] = &[
         "fig9",
         "Absorption rate by layer and by L0",
         Published::axis(0.0, 0.35, "figures 9a, 9b; 0 to 0.40 in 9c"),
-        absorption::fig9
+        absorption::fig9,
+        [Need::Saes, Need::Map]
     ),
     item!(
         "fig10",
@@ -247,7 +249,8 @@ pub(crate) const ALL: &[Item] = &[
             "same shape; the mean is slightly more conservative",
             "figure 21, layers 0-3"
         ),
-        absorption::fig21
+        absorption::fig21,
+        [Need::Saes, Need::Map]
     ),
     item!(
         "fig22",
@@ -263,7 +266,8 @@ pub(crate) const ALL: &[Item] = &[
         "fig23",
         "Absorption rate by L0, letter by letter",
         Published::axis(0.0, 0.8, "figure 23, one panel; 0.2 to 0.6 in the others"),
-        absorption::fig23
+        absorption::fig23,
+        [Need::Saes, Need::Map]
     ),
     item!(
         "table1",
