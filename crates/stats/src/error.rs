@@ -42,6 +42,45 @@ pub enum StatsError {
         /// The level.
         level: f64,
     },
+    /// A table of scores with too few rows or columns for variance components.
+    #[error(
+        "too few scores for a reliability: {items} items x {replicates} replicates, \
+         at least {needed_items} x {needed_replicates} are needed"
+    )]
+    TooSmallTable {
+        /// Rows given.
+        items: usize,
+        /// Columns given.
+        replicates: usize,
+        /// Rows needed.
+        needed_items: usize,
+        /// Columns needed.
+        needed_replicates: usize,
+    },
+    /// The rows of a table of scores differ in length.
+    #[error("item {item} has {found} replicates, the first item has {expected}")]
+    RaggedTable {
+        /// Index of the row, counted from 0.
+        item: usize,
+        /// Length of the first row.
+        expected: usize,
+        /// Length of this row.
+        found: usize,
+    },
+    /// All scores of a table are equal, so no share of their variance exists.
+    #[error("all scores of the table have the same value: {value}")]
+    ConstantTable {
+        /// The common value.
+        value: f64,
+    },
+    /// A parameter of a design or of a simulation outside its range.
+    #[error("{name} is out of range: {value}")]
+    OutOfRange {
+        /// What the parameter is called.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
     /// A p-value outside `[0, 1]`.
     #[error("p-value at position {position} is not between 0 and 1: {value}")]
     InvalidProbability {
@@ -85,5 +124,14 @@ pub(crate) fn require_finite(values: &[f64]) -> Result<(), StatsError> {
             value: values[position],
         }),
         None => Ok(()),
+    }
+}
+
+/// Refuses a parameter unless `holds`; NaN must make `holds` false.
+pub(crate) fn require(holds: bool, name: &'static str, value: f64) -> Result<(), StatsError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(StatsError::OutOfRange { name, value })
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn require_level(level: f64) -> Result<(), StatsError> {
 }
 
 /// Two-sided quantile of Student's t: `P(|T| <= t) = level` with `freedom >= 1` degrees.
-fn t_quantile(freedom: usize, level: f64) -> f64 {
+pub(crate) fn t_quantile(freedom: usize, level: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64)
         .expect("location 0, scale 1 and a positive number of degrees are valid")
         .inverse_cdf(f64::midpoint(1.0, level))

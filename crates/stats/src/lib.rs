@@ -10,6 +10,10 @@
 //!   resampled words; the headline interval;
 //! - [`sign_flip`]: the paired comparison of two methods on the same letters;
 //! - [`benjamini_hochberg`], [`max_t`]: multiplicity within a declared family;
+//! - [`reliability`], [`facets`]: how much of a score is the draw of its seeds, and which
+//!   differences are too small to mean anything;
+//! - [`PairedDesign`], [`power_table`], [`words_needed`]: what a comparison of a given size can see;
+//! - [`simulate`]: panels with known truth, to check that all of the above is right;
 //! - [`seed`]: the one way to get randomness anywhere in the workspace.
 //!
 //! A quantity that the data cannot support (fewer than [`MIN_LETTERS`] letters, no variance, a
@@ -19,24 +23,33 @@
 //! - No burn, no file, no clock, no global state; all arithmetic is f64 with sums in a fixed order.
 //! - A result depends on its inputs and its seed, never on the number of threads.
 //!
-//! Deliberately absent: word-level standard errors, the normal approximation, and classification
+//! Deliberately absent: word-level standard errors (except as the counterexample in [`simulate`]), the normal approximation, and classification
 //! scores (F1, AUC), which belong to the probes.
 
 pub mod seed;
+pub mod simulate;
 
+mod anova;
 mod bootstrap;
 mod error;
+mod facets;
 mod interval;
 mod multiplicity;
+mod power;
+mod reliability;
 mod resample;
 mod sign_flip;
 mod summary;
 
+pub use anova::{MIN_ITEMS, MIN_REPLICATES};
 pub use bootstrap::{
     BootstrapConfig, ClusterBootstrap, DEFAULT_REPLICATES, LetterRows, MetricBootstrap, cluster_bootstrap,
 };
 pub use error::StatsError;
+pub use facets::{Facet, FacetTable, FacetsReport, Plan, facets};
 pub use interval::{DEFAULT_LEVEL, Interval, IntervalMethod, MIN_LETTERS, letter_t};
 pub use multiplicity::{benjamini_hochberg, max_t};
+pub use power::{PairedDesign, PowerRow, SaeSeeds, power_table, words_needed};
+pub use reliability::{Design, Estimate, MDD_FACTOR, Reliability, VarianceComponents, reliability};
 pub use sign_flip::{DEFAULT_FLIPS, EXACT_LETTERS, SignFlip, sign_flip};
 pub use summary::{mean, quantile, sd};
