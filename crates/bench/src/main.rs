@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod absorption;
+mod compare;
 mod doctor;
 mod dump;
 mod embedded;
 mod explain;
 mod failure;
 mod inspect;
+mod leaderboard;
 mod locate;
 mod ls;
 mod paper;
@@ -51,10 +53,12 @@ Examples:
   bench paper                            every table and figure of the absorption paper
   bench explain --absorbed               words whose letter an SAE's main latent misses
   bench explain cat                      one word, latent by latent
+  bench compare A.json B.json            two finished records, letter by letter
+  bench leaderboard DIR                  every SAE of finished records, best first
   bench doctor                           whether this program can work here
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 input missing or wrong, 4 nothing selected,
-5 finished with failed units.";
+5 finished with failed units, 10 compared and outside the tolerance.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -81,6 +85,12 @@ enum Command {
     Paper(Box<paper::PaperArgs>),
     /// Show how a word's letter stands in SAEs, or find words whose letter is absorbed.
     Explain(Box<explain::ExplainArgs>),
+    /// Compare finished records: what differs, by how much, and whether that is more than chance.
+    ///
+    /// The first record is the reference; every difference is the other record minus it, paired by letter.
+    Compare(compare::CompareArgs),
+    /// Rank the SAEs of finished records.
+    Leaderboard(leaderboard::LeaderboardArgs),
     /// Check that this program can work here.
     Doctor(doctor::DoctorArgs),
 }
@@ -126,6 +136,8 @@ fn main() -> ExitCode {
         Some(Command::Absorption(args)) => threads(args.threads).and_then(|()| absorption::absorption(&args)),
         Some(Command::Paper(args)) => threads(args.threads).and_then(|()| paper::run(&args)),
         Some(Command::Explain(args)) => explain::explain(&args),
+        Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Leaderboard(args)) => leaderboard::leaderboard(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Train {
             what: Train::Lm { recipe, out },
