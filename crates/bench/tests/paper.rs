@@ -46,7 +46,8 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found: Vec<(String, Vec<u8>)> = fs_err::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
+        // Not the lock, which names its process.
+        .filter(|path| path.is_file() && path.extension().is_some_and(|extension| extension != "lock"))
         .map(|path| {
             (
                 path.file_name().unwrap().to_string_lossy().into_owned(),
@@ -155,6 +156,11 @@ fn a_killed_call_is_resumed_to_the_same_files() {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
+    // Meanwhile nobody else may write there.
+    let second = run(&cut).output().unwrap();
+    assert_ne!(second.status.code(), Some(0));
+    assert!(stderr(&second).contains(&format!("{}", child.id())), "{}", stderr(&second));
+    assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!cut.join("fig9.md").exists());

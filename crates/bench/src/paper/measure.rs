@@ -112,20 +112,42 @@ pub(crate) fn probe(opener: &Opener<'_>, units: &Units<'_>, layer: usize) -> any
     })
 }
 
-/// Probes of all layers, without weights (the line of Figure 4a).
-pub(crate) fn probe_line(opener: &Opener<'_>, units: &Units<'_>) -> anyhow::Result<Timed<Vec<ProbeUnit>>> {
+/// Probes of all layers, without weights (the line of Figure 4a). `known`: those of SAE layers. Each layer is a unit; the missing ones
+/// share as few passes of the model as memory allows.
+pub(crate) fn probe_line(
+    opener: &Opener<'_>,
+    units: &Units<'_>,
+    known: &[(ProbeUnit, f64)],
+) -> anyhow::Result<Vec<ProbeUnit>> {
     let args = opener.args;
     let config = args.probe(opener.plan.split.train.len());
-    units.get("probes-of-all-layers", &json!([opener.key(), config]), || {
-        let lab = opener.lab()?;
-        let layers: Vec<usize> = (0..opener.plan.config.layers).collect();
-        let mut all = Vec::new();
-        lab.each_layer(&layers, |layer, one| {
-            all.push(fit_probes(one, layer, &config, args.seed, false)?);
+    let name = |layer: usize| format!("probe-line-layer-{layer}");
+    let key = |layer: usize| json!([opener.key(), layer, config]);
+    let mut line = Vec::new();
+    let mut missing = Vec::new();
+    for layer in 0..opener.plan.config.layers {
+        if let Some((probe, _)) = known.iter().find(|(probe, _)| probe.layer == layer) {
+            line.push(ProbeUnit {
+                sgd: probe.sgd.clone(),
+                probe: None,
+                converged: Vec::new(),
+                ..*probe
+            });
+        } else if let Some(found) = units.find(&name(layer), &key(layer))? {
+            line.push(found);
+        } else {
+            missing.push(layer);
+        }
+    }
+    if !missing.is_empty() {
+        opener.lab()?.each_layer(&missing, |layer, one| {
+            let fit = || fit_probes(one, layer, &config, args.seed, false);
+            line.push(units.get(&name(layer), &key(layer), fit)?.data);
             Ok(())
         })?;
-        Ok(all)
-    })
+    }
+    line.sort_by_key(|probe| probe.layer);
+    Ok(line)
 }
 
 fn fit_probes(layer: &Layer, index: usize, config: &SgdConfig, seed: u64, keep: bool) -> anyhow::Result<ProbeUnit> {

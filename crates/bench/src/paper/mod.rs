@@ -17,6 +17,7 @@ mod toys;
 mod units;
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 pub(crate) use args::PaperArgs;
 use items::{ALL, Item, Measured, Need};
@@ -25,6 +26,9 @@ use output::Made;
 use crate::failure;
 use crate::print_tables;
 use crate::progress::Progress;
+
+/// How long to wait for another process that writes the same folder.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &PaperArgs) -> anyhow::Result<u8> {
     let chosen = chosen(args)?;
@@ -38,7 +42,7 @@ pub(crate) fn run(args: &PaperArgs) -> anyhow::Result<u8> {
         return Err(no_sae(&plan.failed));
     }
     // Before anything is measured: what cannot be kept is not worth measuring.
-    fs_err::create_dir_all(args.out.join("units"))?;
+    let _lock = store::Writer::open(&args.out, LOCK_WAIT)?;
     let progress = Progress::new(args.progress, 5 + 3 * plan.saes.len() as u64);
     let (measured, unmeasured) = measure(args, &plan, &chosen, &progress)?;
     progress.finish();
@@ -154,7 +158,7 @@ fn measure<'a>(
         probes.push((probe.data, probe.seconds));
     }
     let line = if needed(Need::Line) {
-        measure::probe_line(&opener, &units)?.data
+        measure::probe_line(&opener, &units, &probes)?
     } else {
         Vec::new()
     };

@@ -43,6 +43,41 @@ impl<'a> Units<'a> {
         }
     }
 
+    /// The unit `name`, if it is there with the same `key`.
+    pub(crate) fn find<T: DeserializeOwned>(&self, name: &str, key: &impl Serialize) -> anyhow::Result<Option<T>> {
+        let (path, key) = self.place(name, key)?;
+        Ok(self.read(&path, &key).map(|timed: Timed<T>| timed.data))
+    }
+
+    /// Its file, and its key as it is stored.
+    fn place(&self, name: &str, key: &impl Serialize) -> anyhow::Result<(PathBuf, String)> {
+        let canonical = store::canonical_json(&(VERSION, name, key))?;
+        let keep = |c: char| {
+            if c.is_ascii_alphanumeric() || "-._".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        let safe: String = name.chars().map(keep).collect();
+        Ok((
+            self.folder.join(format!("{safe}.json")),
+            store::Blake3::of(canonical.as_bytes()).to_string(),
+        ))
+    }
+
+    /// `None` if it is not there, is damaged, belongs to other settings, or is to be measured again.
+    fn read<T: DeserializeOwned>(&self, path: &std::path::Path, key: &str) -> Option<Timed<T>> {
+        if self.rerun {
+            return None;
+        }
+        let unit: Unit<T> = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
+        (unit.key == key).then_some(Timed {
+            data: unit.data,
+            seconds: unit.seconds,
+        })
+    }
+
     /// The unit `name`, read if it is there with the same `key`, else measured and kept.
     pub(crate) fn get<T: Serialize + DeserializeOwned>(
         &self,
@@ -50,28 +85,9 @@ impl<'a> Units<'a> {
         key: &impl Serialize,
         measure: impl FnOnce() -> anyhow::Result<T>,
     ) -> anyhow::Result<Timed<T>> {
-        let canonical = store::canonical_json(&(VERSION, name, key))?;
-        let key = store::Blake3::of(canonical.as_bytes()).to_string();
-        let safe: String = name
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || "-._".contains(c) {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
-        let path = self.folder.join(format!("{safe}.json"));
-        if !self.rerun
-            && let Ok(bytes) = fs_err::read(&path)
-            && let Ok(unit) = serde_json::from_slice::<Unit<T>>(&bytes)
-            && unit.key == key
-        {
-            return Ok(Timed {
-                data: unit.data,
-                seconds: unit.seconds,
-            });
+        let (path, key) = self.place(name, key)?;
+        if let Some(found) = self.read(&path, &key) {
+            return Ok(found);
         }
         self.progress.doing(name);
         let begun = Instant::now();
