@@ -20,6 +20,7 @@ mod ls;
 mod paper;
 mod probe;
 mod progress;
+mod reliability;
 mod run;
 mod train;
 
@@ -54,6 +55,7 @@ Examples:
   bench explain --absorbed               words whose letter an SAE's main latent misses
   bench explain cat                      one word, latent by latent
   bench compare A.json B.json            two finished records, letter by letter
+  bench reliability                      five seeds, and what one score is worth
   bench leaderboard DIR                  every SAE of finished records, best first
   bench doctor                           whether this program can work here
 
@@ -89,6 +91,8 @@ enum Command {
     ///
     /// The first record is the reference; every difference is the other record minus it, paired by letter.
     Compare(compare::CompareArgs),
+    /// Repeat the benchmark over redrawn seeds: how far its scores can be trusted.
+    Reliability(reliability::ReliabilityArgs),
     /// Rank the SAEs of finished records.
     Leaderboard(leaderboard::LeaderboardArgs),
     /// Check that this program can work here.
@@ -137,6 +141,7 @@ fn main() -> ExitCode {
         Some(Command::Paper(args)) => threads(args.threads).and_then(|()| paper::run(&args)),
         Some(Command::Explain(args)) => explain::explain(&args),
         Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Reliability(args)) => threads(args.threads).and_then(|()| reliability::command(&args)),
         Some(Command::Leaderboard(args)) => leaderboard::leaderboard(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Train {

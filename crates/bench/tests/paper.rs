@@ -159,8 +159,15 @@ fn a_killed_call_is_resumed_to_the_same_files() {
     // Meanwhile nobody else may write there.
     let second = run(&cut).output().unwrap();
     assert_ne!(second.status.code(), Some(0));
-    assert!(stderr(&second).contains(&format!("{}", child.id())), "{}", stderr(&second));
-    assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    assert!(
+        stderr(&second).contains(&format!("{}", child.id())),
+        "{}",
+        stderr(&second)
+    );
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "it ended before it could be killed"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!cut.join("fig9.md").exists());

@@ -27,8 +27,40 @@ use crate::progress::Progress;
 /// How long to wait for another process that writes the same folder.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
+/// What a run left behind.
+pub(crate) struct Finished {
+    /// The unit without an SAE.
+    pub(crate) reference: Record,
+    /// One for each SAE that was measured, in the order of the plan.
+    pub(crate) saes: Vec<Record>,
+    /// SAEs that could not be measured, with the reason.
+    pub(crate) failed: Vec<(String, String)>,
+}
+
 /// Runs every unit that has no finished record, then shows all of them. Returns the exit code.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    let finished = finish(args)?;
+    let reference = &finished.reference;
+    let saes: Vec<&Record> = finished.saes.iter().collect();
+    crate::print_tables(&show::tables(reference, &saes)?, args.format)?;
+    for line in show::conclusion(reference, &saes)? {
+        eprintln!("{line}");
+    }
+    for warning in show::warnings(reference, &saes) {
+        eprintln!("{warning}");
+    }
+    for (id, reason) in &finished.failed {
+        eprintln!("failed: `{id}`: {reason}");
+    }
+    Ok(if finished.failed.is_empty() {
+        failure::DONE
+    } else {
+        failure::SOME_FAILED
+    })
+}
+
+/// Runs every unit that has no finished record.
+pub(crate) fn finish(args: &RunArgs) -> anyhow::Result<Finished> {
     let started = Instant::now();
     let plan = Plan::new(args)?;
     let units: Vec<(String, Spec)> = std::iter::once(("directions".to_owned(), plan.directions.clone()))
@@ -67,22 +99,14 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
         progress.finish();
         eprintln!("finished in {:.1} s", started.elapsed().as_secs_f64());
     }
-    let reference = &records["directions"];
-    let saes: Vec<&Record> = plan.saes.iter().filter_map(|sae| records.get(&sae.id)).collect();
-    crate::print_tables(&show::tables(reference, &saes)?, args.format)?;
-    for line in show::conclusion(reference, &saes)? {
-        eprintln!("{line}");
-    }
-    for warning in show::warnings(reference, &saes) {
-        eprintln!("{warning}");
-    }
-    for (id, reason) in &failed {
-        eprintln!("failed: `{id}`: {reason}");
-    }
-    Ok(if failed.is_empty() {
-        failure::DONE
-    } else {
-        failure::SOME_FAILED
+    let saes = plan.saes.iter().filter_map(|sae| records.remove(&sae.id)).collect();
+    let reference = records
+        .remove("directions")
+        .ok_or_else(|| anyhow::anyhow!("the unit of directions was run and left no record"))?;
+    Ok(Finished {
+        reference,
+        saes,
+        failed,
     })
 }
 
