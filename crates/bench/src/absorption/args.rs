@@ -86,7 +86,7 @@ pub(crate) struct AbsorptionArgs {
     /// Tensor of --probe, [classes, d] [default: `weight`, `probe_weight` or `W`].
     #[arg(long, value_name = "NAME", help_heading = DATA)]
     pub(super) probe_weight: Option<String>,
-    /// Tensor of --probe, [classes] [default: the one beside the weight; zero if there is none].
+    /// Tensor of --probe, `[classes]` [default: the one beside the weight; zero if there is none].
     #[arg(long, value_name = "NAME", help_heading = DATA)]
     pub(super) probe_bias: Option<String>,
     /// File with test activations and letters.

@@ -140,7 +140,7 @@ pub(crate) struct ProbeArgs {
     /// Tensor of --init, [classes, d] [default: `weight` and the like].
     #[arg(long, value_name = "NAME", help_heading = SGD, requires = "init")]
     pub(crate) init_weight: Option<String>,
-    /// Tensor of --init, [classes] [default: the one beside the weight; zero if there is none].
+    /// Tensor of --init, `[classes]` [default: the one beside the weight; zero if there is none].
     #[arg(long, value_name = "NAME", help_heading = SGD, requires = "init")]
     pub(crate) init_bias: Option<String>,
 
