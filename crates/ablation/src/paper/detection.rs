@@ -126,6 +126,12 @@ pub struct Detection {
 }
 
 impl Detection {
+    /// Main latents of each class by `SAEBench`'s rule, by number.
+    #[must_use]
+    pub fn main_counts(&self) -> Vec<usize> {
+        self.ksparse.iter().map(|letter| letter.main_saebench.len()).collect()
+    }
+
     /// Finds them. `ranking`: how the probe that ranks latents is trained; `ks`: sizes of the k-sparse probes.
     ///
     /// # Errors

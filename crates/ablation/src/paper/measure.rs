@@ -10,7 +10,7 @@ use crate::absorption::chanin::{
     ChaninThresholds, Decision, Evidence, FrameRow, LetterRate, PromptFacts, Ranked, is_candidate,
 };
 use crate::absorption::companions::LetterCompanions;
-use crate::absorption::saebench::{LetterWords, Thresholds, WordScore, score_word};
+use crate::absorption::saebench::{Definition, Guard, LetterWords, SaeScore, Thresholds, WordScore, score_word};
 use crate::absorption::variants::{VariantThresholds, score_variant};
 use crate::absorption::{Accounting, Along, Word, decoder_along};
 use crate::attribution::{
@@ -514,20 +514,29 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
 }
 
 impl Found {
-    /// The letters as the aggregate of `SAEBench` takes them; `scores` from [`Found::words`].
-    #[must_use]
-    pub fn letter_words<'a>(&'a self, ksparse: &[KSparseLetter], scores: &'a [Vec<WordScore>]) -> Vec<LetterWords<'a>> {
-        self.companions
+    /// `SAEBench`'s score. `main`: main latents of each class, by number.
+    ///
+    /// # Errors
+    /// As [`SaeScore::new`].
+    pub fn score(&self, main: &[usize], definition: Definition, guard: &Guard) -> Result<SaeScore> {
+        let words: Vec<Vec<WordScore>> = self
+            .words
             .iter()
-            .zip(scores)
-            .zip(ksparse)
-            .map(|((companions, words), letter)| LetterWords {
+            .map(|words| words.iter().map(|(_, score)| *score).collect())
+            .collect();
+        let letters: Vec<LetterWords<'_>> = self
+            .companions
+            .iter()
+            .zip(&words)
+            .zip(main)
+            .map(|((companions, words), &main_latents)| LetterWords {
                 letter: companions.letter,
                 probe_f1: companions.probe_f1,
-                main_latents: letter.main_saebench.len(),
+                main_latents,
                 true_positives: companions.true_positives,
                 words,
             })
-            .collect()
+            .collect();
+        Ok(SaeScore::new(&letters, definition, guard)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ablation::absorption::chanin::{Aggregation, ChaninThresholds, aggregate, rates_of_frame};
-use ablation::absorption::saebench::{Definition, Guard, SaeMark, SaeScore, Thresholds, WordScore};
+use ablation::absorption::saebench::{Definition, Guard, SaeMark, Thresholds};
 use ablation::absorption::{Accounting, MIN_COSINE, MIN_SHARE, Word, decoder_along};
 use ablation::attribution::{Path, PositiveToken, Subjects};
 use ablation::paper::{Found, KPoint, KSparseLetter, Settings, Words, measure};
@@ -124,11 +124,6 @@ pub(crate) fn measured(asked: &Asked<'_>, name: &str, ksparse: &[KSparseLetter],
     measure(subjects, words, &dense.probe.widened(), ksparse, &probe_f1, &settings).unwrap()
 }
 
-pub(crate) fn word_scores(found: &Found) -> Vec<Vec<WordScore>> {
-    let scores = |words: &Vec<(String, WordScore)>| words.iter().map(|(_, score)| *score).collect();
-    found.words.iter().map(scores).collect()
-}
-
 /// Means and deviations over letters of `SAEBench`'s result file.
 #[derive(Deserialize)]
 pub(crate) struct Metrics {
@@ -225,9 +220,8 @@ fn saebench_scores_equal() {
             "{name}: a share is {nearest:e} from its threshold, so that rounding may decide"
         );
 
-        let scores = word_scores(&found);
-        let letters = found.letter_words(&ksparse, &scores);
-        let score = SaeScore::new(&letters, Definition::V0_6, &Guard::default()).unwrap();
+        let main: Vec<usize> = ksparse.iter().map(|letter| letter.main_saebench.len()).collect();
+        let score = found.score(&main, Definition::V0_6, &Guard::default()).unwrap();
         assert_eq!(score.mark, SaeMark::Valid);
         for (letter, golden) in score.letters.iter().zip(&per_letter) {
             let case = format!("{name} {}", letter.letter);

@@ -1,12 +1,12 @@
 //! Latents of each letter: ranking, k-sparse regressions, main latents.
 
-use ablation::absorption::saebench::{Definition, Guard, SaeScore};
+use ablation::absorption::saebench::{Definition, Guard};
 use ablation::paper::{Detection, Material, sparse_rows};
 use linear_probe::SgdConfig;
 use linear_probe::ksparse::{JUMP, LOOK_AHEAD_PAPER, LOOK_AHEAD_SAEBENCH, evaluate, rank};
 use linear_probe::metrics::score_class;
 
-use crate::absorption::{Asked, Metrics, measured, word_scores};
+use crate::absorption::{Asked, Metrics, measured};
 use crate::golden::{CLASSES, DIGITS, KPoint, Results, SAES, dense, letters, ranking_probe, results};
 use crate::world::{sae, world};
 
@@ -174,9 +174,9 @@ fn detection_of_our_own_finds_the_same_latents() {
                 assert!(difference.abs() < 0.02, "{name} seed {seed} k {k}: {difference}");
             }
             let measured = measured(&asked, name, &found.ksparse, false);
-            let scores = word_scores(&measured);
-            let letters = measured.letter_words(&found.ksparse, &scores);
-            let score = SaeScore::new(&letters, Definition::V0_6, &Guard::default()).unwrap();
+            let score = measured
+                .score(&found.main_counts(), Definition::V0_6, &Guard::default())
+                .unwrap();
             for (ours, theirs) in [
                 (&score.fraction, "absorption_fraction"),
                 (&score.full, "full_absorption"),

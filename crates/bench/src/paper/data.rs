@@ -25,6 +25,8 @@ pub(crate) struct ProbeUnit {
 pub(crate) struct DetectionUnit {
     pub(crate) encode_seconds: f64,
     pub(crate) ranking_batch: usize,
+    /// Whether decoder rows have unit length, folded where the architecture allows it: `SAEBench`'s accounting takes it for granted.
+    pub(crate) unit_rows: bool,
     pub(crate) detection: Detection,
     /// The largest activations of the main latents of letters that are split, for Table 1.
     pub(crate) activating: Vec<Activating>,

@@ -13,6 +13,7 @@ mod model;
 mod output;
 mod plan;
 mod saebench;
+mod subject;
 mod toys;
 mod units;
 
@@ -147,10 +148,10 @@ fn measure<'a>(
     };
     for layer in layers {
         let probe = measure::probe(&opener, &units, layer)?;
-        rewrites.push((layer, measure::rewrite_by_probe(&opener, &units, &probe.data)?.data));
+        rewrites.push((layer, subject::rewrite_by_probe(&opener, &units, &probe.data)?.data));
         for member in plan.saes.iter().filter(|member| member.layer == layer) {
             // One autoencoder that cannot be measured does not stop the others.
-            match measure::sae(&opener, &units, member, &probe.data) {
+            match subject::sae(&opener, &units, member, &probe.data) {
                 Ok(units) => saes.push((member, units)),
                 Err(error) => failed.push((member.input.id.clone(), format!("{error:#}"))),
             }

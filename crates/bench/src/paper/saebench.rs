@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ablation::absorption::saebench::{Definition, Guard, SaeScore, WordScore};
+use ablation::absorption::saebench::{Definition, Guard};
 use ablation::absorption::schema::{EvalConfig, EvalOutput, RunFacts, SaeFacts};
 use serde_json::json;
 
@@ -20,13 +20,8 @@ pub(crate) fn write(out: &Path, measured: &Measured<'_>) -> anyhow::Result<Vec<(
     for (member, units) in &measured.saes {
         let id = &member.input.id;
         let found = &units.absorption.data.found;
-        let words: Vec<Vec<WordScore>> = found
-            .words
-            .iter()
-            .map(|list| list.iter().map(|(_, s)| *s).collect())
-            .collect();
-        let letters = found.letter_words(&units.detection.data.detection.ksparse, &words);
-        let score = SaeScore::new(&letters, Definition::V0_6, &Guard::default())?;
+        let main = units.detection.data.detection.main_counts();
+        let score = found.score(&main, Definition::V0_6, &Guard::default())?;
         if !score.is_valid() {
             without.push((
                 id.clone(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::progress::Progress;
 
 /// Raised when a measurement changes what it means.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Unit<T> {

@@ -9,7 +9,7 @@ use super::common::{
 };
 use super::detection::{number, panel};
 use super::{Measured, Output};
-use crate::paper::measure::SaeUnits;
+use crate::paper::subject::SaeUnits;
 
 /// Rates of each letter with one kind of effect.
 pub(super) fn rates<'a>(units: &'a SaeUnits, effect: &str) -> &'a [LetterRate] {

@@ -7,8 +7,8 @@ use report::{Cell, Column, Published, Table};
 use stats::{DEFAULT_LEVEL, letter_t};
 
 use super::Measured;
-use crate::paper::measure::SaeUnits;
 use crate::paper::plan::Member;
+use crate::paper::subject::SaeUnits;
 use crate::run::Icl;
 
 /// Why a mean over letters is missing.

@@ -1,8 +1,8 @@
 //! All definitions beside each other, their companions, the control, and how they depend on the ranking probe.
 
 use ablation::absorption::companions::LetterCompanions;
-use ablation::absorption::saebench::{Definition, Guard, LetterScore, SaeScore, WordScore};
-use ablation::paper::{Found, KSparseLetter};
+use ablation::absorption::saebench::{Definition, Guard, LetterScore};
+use ablation::paper::Found;
 use report::{Cell, Column};
 
 use super::absorption::{rates, released, with_zeros};
@@ -21,15 +21,9 @@ pub(super) struct Scores {
     pub(super) valid: bool,
 }
 
-pub(super) fn scores(found: &Found, letters: &[KSparseLetter]) -> anyhow::Result<Scores> {
-    let words: Vec<Vec<WordScore>> = found
-        .words
-        .iter()
-        .map(|list| list.iter().map(|(_, s)| *s).collect())
-        .collect();
-    let input = found.letter_words(letters, &words);
-    let new = SaeScore::new(&input, Definition::V0_6, &Guard::default())?;
-    let old = SaeScore::new(&input, Definition::V0_3_2, &Guard::of(Definition::V0_3_2))?;
+pub(super) fn scores(found: &Found, main: &[usize]) -> anyhow::Result<Scores> {
+    let new = found.score(main, Definition::V0_6, &Guard::default())?;
+    let old = found.score(main, Definition::V0_3_2, &Guard::of(Definition::V0_3_2))?;
     let counted = || new.letters.iter().filter(|letter| letter.counts());
     Ok(Scores {
         full: over_letters(counted().map(LetterScore::full_rate)),
@@ -68,9 +62,8 @@ pub(super) fn summary(measured: &Measured<'_>) -> anyhow::Result<Output> {
     let mut table = sae_table("Absorption, every published definition", columns);
     for (member, units) in &measured.saes {
         let unit = &units.absorption.data;
-        let letters = &units.detection.data.detection.ksparse;
-        let own = scores(&unit.found, letters)?;
-        let control = scores(&unit.control.found, &control_letters(unit))?;
+        let own = scores(&unit.found, &units.detection.data.detection.main_counts())?;
+        let control = scores(&unit.control.found, &unit.control.main_latents)?;
         let mut row = sae_cells(member, units);
         let paper = rates(units, "paper");
         let mark = if own.valid { "" } else { " (too few)" };
@@ -94,27 +87,22 @@ pub(super) fn summary(measured: &Measured<'_>) -> anyhow::Result<Output> {
     note(measured, &mut table, &published("absorption"));
     effects_note(measured, &mut table);
     site_note(measured, &mut table);
+    let uneven: Vec<&str> = measured
+        .saes
+        .iter()
+        .filter(|(_, units)| !units.detection.data.unit_rows)
+        .map(|(member, _)| member.input.id.as_str())
+        .collect();
+    if !uneven.is_empty() {
+        table.notes.push(format!(
+            "Decoder rows of {} have not unit length and cannot be folded: SAEBench's scores take activation times cosine for what a latent carries, and are off there.",
+            uneven.join(", ")
+        ));
+    }
     table.notes.push("SAEBench's definitions are read on the same prompts and the same probe as the paper's. Its own code begins prompts with a newline and trains its probe in batches of 64: `--leading-newline --probe-batch 64`.".to_owned());
     table.notes.push("Low is good only beside a high main recall and k-sparse F1: an SAE without letter latents has nothing to absorb.".to_owned());
     let variants = variants(measured)?;
     Ok(Output::default().table("", table).table("variants", variants))
-}
-
-/// The main latents of the control by number alone: scores need no more.
-fn control_letters(unit: &crate::paper::data::AbsorptionUnit) -> Vec<KSparseLetter> {
-    unit.control
-        .main_latents
-        .iter()
-        .map(|&n| KSparseLetter {
-            latents: Vec::new(),
-            by_k: Vec::new(),
-            fires: None,
-            main: Vec::new(),
-            main_saebench: vec![0; n],
-            weight: Vec::new(),
-            bias: 0.0,
-        })
-        .collect()
 }
 
 fn plain(mean: Option<Mean>, digits: usize) -> Cell {
@@ -163,7 +151,7 @@ pub(super) fn control(measured: &Measured<'_>) -> anyhow::Result<Output> {
     let mut table = sae_table("Random SAEs: as many random directions, firing as often", columns);
     for (member, units) in &measured.saes {
         let control = &units.absorption.data.control;
-        let found = scores(&control.found, &control_letters(&units.absorption.data))?;
+        let found = scores(&control.found, &control.main_latents)?;
         let paper = control
             .found
             .chanin

@@ -6,7 +6,7 @@ use report::{Column, Table};
 
 use super::common::{Mean, by_l0, by_layer, groups, l0, note, of, probe_lines, published, sae_cells, sae_table};
 use super::{Measured, Output};
-use crate::paper::measure::SaeUnits;
+use crate::paper::subject::SaeUnits;
 
 /// Scores of the latent nearest to each probe.
 fn single(units: &SaeUnits) -> Vec<Option<ClassScores>> {

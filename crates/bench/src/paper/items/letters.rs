@@ -1,7 +1,7 @@
 //! Everything by SAE and letter, in one long table for other programs.
 
 use ablation::absorption::chanin::LetterRate;
-use ablation::absorption::saebench::{Definition, Guard, LetterScore};
+use ablation::absorption::saebench::{Definition, Guard};
 use report::{Cell, Column, Table};
 
 use super::absorption::rates;
@@ -39,17 +39,12 @@ pub(super) fn letters(measured: &Measured<'_>) -> anyhow::Result<Output> {
     for (member, units) in &measured.saes {
         let detection = &units.detection.data.detection;
         let found = &units.absorption.data.found;
-        let words: Vec<Vec<_>> = found
-            .words
-            .iter()
-            .map(|list| list.iter().map(|(_, s)| *s).collect())
-            .collect();
-        let scored = found.letter_words(&detection.ksparse, &words);
+        let scored = found.score(&detection.main_counts(), Definition::V0_6, &Guard::default())?;
         let probe = measured.probes.iter().find(|(probe, _)| probe.layer == member.layer);
         for (class, letter) in measured.plan.letters.iter().enumerate() {
             let (single, ksparse) = (&detection.single[class], &detection.ksparse[class]);
             let dense = probe.and_then(|(probe, _)| probe.sgd[class]);
-            let score = LetterScore::new(&scored[class], &Guard::default())?;
+            let score = &scored.letters[class];
             let main: Vec<String> = ksparse.main.iter().map(ToString::to_string).collect();
             table.push(vec![
                 Cell::text(&member.input.id),

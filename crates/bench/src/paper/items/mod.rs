@@ -15,8 +15,8 @@ use report::{Published, Table};
 
 use super::args::PaperArgs;
 use super::data::{AbilityUnit, MapUnit, ProbeUnit, RewriteUnit};
-use super::measure::SaeUnits;
 use super::plan::{Member, Plan};
+use super::subject::SaeUnits;
 use super::toys::Toy;
 
 /// Everything that was measured.

@@ -181,7 +181,7 @@ pub(super) fn table1(measured: &Measured<'_>) -> anyhow::Result<Output> {
 pub(super) fn fig18(measured: &Measured<'_>) -> anyhow::Result<Output> {
     // The paper shows one SAE; here the one with most letters found by a single latent.
     let best = measured.saes.iter().max_by(|a, b| {
-        let f1 = |units: &crate::paper::measure::SaeUnits| {
+        let f1 = |units: &crate::paper::subject::SaeUnits| {
             let letters = &units.detection.data.detection.ksparse;
             over_letters(letters.iter().map(|l| l.f1(1))).map_or(0.0, |m| m.value)
         };
