@@ -1,6 +1,6 @@
 //! Editors of one residual vector, their effects, and the mediated share.
 //!
-//! A [`Stage`] holds prompts ready for partial runs; an [`Editor`] says what is changed at the
+//! A [`Stage`] holds prompts ready for partial runs, a [`Readout`] answers for vectors at the site; an [`Editor`] says what is changed at the
 //! query word; an [`Arm`] is one editor per letter; a [`Bench`] applies arms to words and
 //! [`score`] turns the effects into scores. Latents are chosen in [`select`], on train words.
 //!
@@ -17,6 +17,7 @@ mod error;
 pub mod layers;
 mod measure;
 pub mod paper;
+mod readout;
 pub mod rewrite;
 mod score;
 pub mod select;
@@ -27,5 +28,6 @@ pub use directions::{Directions, Labelled};
 pub use editor::{Editor, Reader, Subject, Term};
 pub use error::{AblationError, Result};
 pub use measure::{Bench, EffectRow, Measured, Pair};
+pub use readout::{Captured, Readout};
 pub use score::{ClassScore, MIN_CEILING, ScoreRows, Scored, score, scores_of_sums};
 pub use stage::{Capture, Item, Stage};

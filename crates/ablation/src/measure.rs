@@ -10,7 +10,7 @@ use crate::arms::Arm;
 use crate::editor::{Editor, Subject, norm};
 use crate::effects::{LetterLogits, log_odds, logit_difference, pair_difference};
 use crate::error::{AblationError, Result};
-use crate::stage::{Capture, Stage};
+use crate::readout::Readout;
 
 /// An editor's letter applied to a captured word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +23,9 @@ pub struct Pair {
     pub on: bool,
 }
 
-/// The words of an evaluation: captured, run unedited and with the ceiling edit.
+/// The words of an evaluation: run unedited and with the ceiling edit.
 pub struct Bench<'a> {
-    stage: &'a Stage<'a>,
-    capture: &'a Capture,
+    readout: &'a dyn Readout,
     /// Alphabet index of each class.
     letters: Vec<usize>,
     /// Class of each row.
@@ -87,21 +86,20 @@ pub struct Measured {
 impl<'a> Bench<'a> {
     /// Runs the words unedited and with the ceiling edit of every pair.
     ///
-    /// `class_of` gives each captured row's class, `full` the ceiling arm, `donors` each row's
+    /// `class_of` gives each row's class, `full` the ceiling arm, `donors` each row's
     /// partner for patching (a row of the same capture).
     ///
     /// # Errors
     /// A pair names a row or class that does not exist, or the model refuses a run.
     pub fn new(
-        stage: &'a Stage<'a>,
-        capture: &'a Capture,
+        readout: &'a dyn Readout,
         letters: Vec<usize>,
         class_of: Vec<usize>,
         pairs: Vec<Pair>,
         donors: Vec<Option<usize>>,
         full: &Arm,
     ) -> Result<Self> {
-        let rows = capture.rows.len();
+        let rows = readout.rows();
         let bad = class_of.len() != rows
             || donors.len() != rows
             || pairs.iter().any(|p| p.row >= rows || p.class >= letters.len());
@@ -110,10 +108,9 @@ impl<'a> Bench<'a> {
                 "the evaluation's pairs do not fit its capture, or there are none".to_owned(),
             ));
         }
-        let clean = stage.clean_logits(capture)?;
+        let clean = readout.clean_logits()?;
         let mut bench = Self {
-            stage,
-            capture,
+            readout,
             letters,
             class_of,
             pairs,
@@ -139,10 +136,28 @@ impl<'a> Bench<'a> {
         &self.class_of
     }
 
-    /// The capture.
+    /// The words' vectors and answers.
     #[must_use]
-    pub fn capture(&self) -> &Capture {
-        self.capture
+    pub fn readout(&self) -> &'a dyn Readout {
+        self.readout
+    }
+
+    /// Alphabet index of each class.
+    #[must_use]
+    pub fn letters(&self) -> &[usize] {
+        &self.letters
+    }
+
+    /// Letters' editors and the words they are applied to.
+    #[must_use]
+    pub fn pairs(&self) -> &[Pair] {
+        &self.pairs
+    }
+
+    /// Logits after the ceiling edit of every pair.
+    #[must_use]
+    pub fn full(&self) -> &[LetterLogits] {
+        &self.full
     }
 
     /// Applies an arm to every pair; `latents` are those of the captured rows.
@@ -178,7 +193,7 @@ impl<'a> Bench<'a> {
 
     fn subject<'s>(&'s self, row: usize, latents: Option<&'s SparseLatents>) -> Subject<'s> {
         Subject {
-            x: self.capture.site(row),
+            x: self.readout.site(row),
             latents: latents.map(|l| (l, row)),
         }
     }
@@ -218,7 +233,7 @@ impl<'a> Bench<'a> {
         let (mut rows, mut slots, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
         for change in changes {
             let (row, delta) = change?;
-            let x = self.capture.site(row);
+            let x = self.readout.site(row);
             let length = norm(&delta);
             let size = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
             doses.push((length / size.max(1e-30)) as f32);
@@ -229,7 +244,7 @@ impl<'a> Bench<'a> {
             }
             out.push(self.clean.get(row).copied().unwrap_or([0.0; 26]));
         }
-        let logits = self.stage.edited_logits(self.capture, &rows, &vectors)?;
+        let logits = self.readout.edited_logits(&rows, &vectors)?;
         for (slot, logits) in slots.into_iter().zip(logits) {
             out[slot] = logits;
         }
@@ -252,7 +267,7 @@ impl<'a> Bench<'a> {
                     word: name_of(pair.row),
                     letter: letter_of(self.class_of[pair.row]),
                     donor: None,
-                    set: self.stage.items()[self.capture.rows[pair.row]].set as u32,
+                    set: self.readout.set(pair.row),
                     before: log_odds(clean, y) as f32,
                     after: log_odds(&logits[i], y) as f32,
                     ceiling: log_odds(&self.full[i], y) as f32,
@@ -277,7 +292,7 @@ impl<'a> Bench<'a> {
                 word: name_of(row),
                 letter: letter_of(self.class_of[row]),
                 donor: Some(name_of(donor)),
-                set: self.stage.items()[self.capture.rows[row]].set as u32,
+                set: self.readout.set(row),
                 before: pair_difference(&self.clean[row], from, to) as f32,
                 after: pair_difference(logits, from, to) as f32,
                 ceiling: pair_difference(full, from, to) as f32,

@@ -8,7 +8,7 @@ use crate::arms::SaeSide;
 use crate::directions::Labelled;
 use crate::effects::{LetterLogits, log_odds};
 use crate::error::{AblationError, Result};
-use crate::stage::{Capture, Stage};
+use crate::readout::Readout;
 
 /// Cosine of every latent's encoder column with each class's probe direction, `[classes][d_sae]`; 0 for a column of length 0.
 #[must_use]
@@ -116,26 +116,25 @@ pub struct SingleEffect {
 /// Bounds the memory of edited vectors; a block still fills every thread many times over.
 const EDITS_AT_ONCE: usize = 1 << 14;
 
-/// Exact single-latent ablation: every active latent of every captured row is set to zero alone,
+/// Exact single-latent ablation: every active latent of every row is set to zero alone,
 /// the SAE's error kept (Chanin et al. 2024, appendix A.4).
 ///
-/// Only the first `letters.len()` rows of the capture are used. `letters`: alphabet index of each
+/// Only the first `letters.len()` rows are used. `letters`: alphabet index of each
 /// row's letter; `clean`: unedited logits of at least those rows.
 ///
 /// # Errors
 /// The model refuses a run.
 pub fn single_effects(
-    stage: &Stage<'_>,
-    capture: &Capture,
+    readout: &dyn Readout,
     side: &SaeSide<'_>,
     latents: &SparseLatents,
     letters: &[usize],
     clean: &[LetterLogits],
 ) -> Result<Vec<SingleEffect>> {
     let words = letters.len();
-    if latents.rows() != capture.rows.len() || words > latents.rows() || clean.len() < words {
+    if latents.rows() != readout.rows() || words > latents.rows() || clean.len() < words {
         return Err(AblationError::Edit(
-            "latents, letters and capture have different numbers of rows".to_owned(),
+            "latents, letters and vectors have different numbers of rows".to_owned(),
         ));
     }
     let edits: Vec<(usize, u32, f32)> = (0..words)
@@ -149,17 +148,17 @@ pub fn single_effects(
     let mut out = Vec::with_capacity(edits.len());
     for part in edits.chunks(EDITS_AT_ONCE) {
         let rows: Vec<usize> = part.iter().map(|e| e.0).collect();
-        let mut vectors = Vec::with_capacity(part.len() * capture.d());
+        let mut vectors = Vec::with_capacity(part.len() * readout.d());
         for &(row, latent, z) in part {
             vectors.extend(
-                capture
+                readout
                     .site(row)
                     .iter()
                     .zip(&*side.sae.decoder_row(latent as usize))
                     .map(|(x, w)| x - z * w),
             );
         }
-        let logits = stage.edited_logits(capture, &rows, &vectors)?;
+        let logits = readout.edited_logits(&rows, &vectors)?;
         for (&(row, latent, _), logits) in part.iter().zip(&logits) {
             let effect = log_odds(&clean[row], letters[row]) - log_odds(logits, letters[row]);
             out.push(SingleEffect { row, latent, effect });

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use ablation::effects::log_odds;
 use ablation::layers::{WordPair, patch_pairs};
-use ablation::{Arm, Bench, Capture, Directions, Editor, Item, Labelled, Pair, Stage, arms, score};
+use ablation::{Arm, Bench, Capture, Captured, Directions, Editor, Item, Labelled, Pair, Stage, arms, score};
 use model_runner::{Keep, Transformer};
 
 const LAYER: usize = 1;
@@ -130,16 +130,11 @@ fn null_is_zero_full_site_is_one_and_the_rows_say_so_again() {
         .map(|row| (0..WORDS).find(|&o| o % 3 == row % 3 && class_of[o] != class_of[row]))
         .collect();
     let letters = (0..CLASSES).collect();
-    let bench = Bench::new(
-        &stage,
-        &capture,
-        letters,
-        class_of.clone(),
-        pairs(&class_of),
-        donors,
-        &full,
-    )
-    .unwrap();
+    let captured = Captured {
+        stage: &stage,
+        capture: &capture,
+    };
+    let bench = Bench::new(&captured, letters, class_of.clone(), pairs(&class_of), donors, &full).unwrap();
     let scored = |arm: &Arm| {
         let measured = bench.measure(arm, None, true).unwrap();
         score(&bench.rows(&measured, |row| row.to_string())).unwrap()
@@ -208,14 +203,17 @@ fn edits_that_cannot_apply_are_refused() {
             .is_err()
     );
     assert!(stage.capture(&[9], None).is_err());
+    let captured = Captured {
+        stage: &stage,
+        capture: &capture,
+    };
     let class_of = vec![0; WORDS];
     let none = vec![None; WORDS];
     let short = Arm::fixed("full-site", vec![Editor::FullSite { target: vec![0.0; 3] }; CLASSES]);
     let letters: Vec<usize> = (0..CLASSES).collect();
     assert!(
         Bench::new(
-            &stage,
-            &capture,
+            &captured,
             letters.clone(),
             class_of.clone(),
             pairs(&class_of),
@@ -224,7 +222,7 @@ fn edits_that_cannot_apply_are_refused() {
         )
         .is_err()
     );
-    assert!(Bench::new(&stage, &capture, letters, class_of, Vec::new(), none, &short).is_err());
+    assert!(Bench::new(&captured, letters, class_of, Vec::new(), none, &short).is_err());
     let uneven = vec![
         Item {
             set: 0,

@@ -2,9 +2,9 @@
 
 use ablation::Subject as Vector;
 use ablation::absorption::{Absorber, full_absorption};
-use ablation::arms;
 use ablation::effects::log_odds;
 use ablation::select::single_effects;
+use ablation::{Captured, arms};
 use report::{Cell, Column, Table};
 use sae::SparseLatents;
 
@@ -149,7 +149,16 @@ fn absorbed(setup: &Setup<'_>, subject: &Subject<'_>, scores: &[f64]) -> anyhow:
         found.iter().map(|f| f.absorber.latent).collect(),
         found.iter().map(|f| f.absorber.activation).collect(),
     );
-    for effect in single_effects(stage, &captured, &subject.side, &only, &letters, &clean)? {
+    for effect in single_effects(
+        &Captured {
+            stage,
+            capture: &captured,
+        },
+        &subject.side,
+        &only,
+        &letters,
+        &clean,
+    )? {
         found[effect.row].effect = effect.effect;
     }
     let full = arms::full_site(&setup.site.directions);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ablation::absorption::{Absorber, full_absorption};
 use ablation::select::single_effects;
-use ablation::{Capture, Stage};
+use ablation::{Capture, Captured, Stage};
 use report::{Cell, Column, Table};
 use tasks::Letter;
 
@@ -62,7 +62,16 @@ impl Latents {
         let cosines = subject.cosines(&direction);
         let encoded = sae.encode(x);
         let clean = stage.clean_logits(captured)?;
-        let effects = single_effects(stage, captured, &subject.side, &encoded, &[letter], &clean)?;
+        let effects = single_effects(
+            &Captured {
+                stage,
+                capture: captured,
+            },
+            &subject.side,
+            &encoded,
+            &[letter],
+            &clean,
+        )?;
         let main = subject.main(class);
         let own = &subject.own[class];
         let absorber = full_absorption(&encoded, 0, own, &cosines, projection);

@@ -20,6 +20,15 @@ pub(crate) enum Icl {
     Fresh,
 }
 
+/// How many arms are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArmSet {
+    /// What the tables of a run need.
+    Core,
+    /// Every arm, dose, position set and side effect.
+    Full,
+}
+
 /// A count of at least one.
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -60,6 +69,10 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) open: OpenArgs,
 
+    /// Which arms are measured: core (the tables of a run), or full (also doses, further probes and controls, positions and
+    /// side effects; several times as long).
+    #[arg(long, value_enum, default_value = "core", help_heading = "How much")]
+    pub(crate) arms: ArmSet,
     /// Test words per letter.
     #[arg(long, default_value_t = 20, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) words: usize,
@@ -129,10 +142,16 @@ impl RunArgs {
             .map_or(self.select_words, |limit| limit.min(self.select_words))
     }
 
+    /// Whether every arm is measured.
+    pub(crate) fn full(&self) -> bool {
+        self.arms == ArmSet::Full
+    }
+
     /// Every number that can change a result.
     pub(crate) fn settings(&self) -> BTreeMap<String, Value> {
         let icl = if self.icl == Icl::Shared { "shared" } else { "fresh" };
         let pairs = [
+            ("arms", json!(if self.full() { "full" } else { "core" })),
             ("words", json!(self.words)),
             ("select_words", json!(self.select_words)),
             ("off_target", json!(self.off_target)),

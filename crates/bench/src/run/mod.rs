@@ -12,14 +12,14 @@ pub(crate) mod unit;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ablation::EffectRow;
+use ablation::{Captured, EffectRow};
 use model_runner::Transformer;
 use store::{Draft, Record, Spec, Stage as TimedStage, Store, Timing, Writer};
 
 pub(crate) use args::{Icl, RunArgs};
 use plan::Plan;
 use site::{Site, Stages};
-use unit::Unit;
+use unit::{Lab, Unit};
 
 use crate::failure;
 use crate::progress::Progress;
@@ -130,7 +130,18 @@ fn run_missing(
         plan.train.prefixes.len() + plan.test.prefixes.len()
     ));
     let site = Site::new(plan, &stages, progress)?;
-    let bench = site.bench(plan, &stages)?;
+    let scored = Captured {
+        stage: &stages.test,
+        capture: &site.scored,
+    };
+    let bench = site.bench(plan, &scored)?;
+    let lab = Lab {
+        args,
+        plan,
+        site: &site,
+        stages: &stages,
+        bench: &bench,
+    };
     let setup = begun.elapsed().as_secs_f64();
     for (id, spec) in units {
         if records.contains_key(id) {
@@ -141,8 +152,8 @@ fn run_missing(
         let unit_started = store::rfc3339(std::time::SystemTime::now());
         let tokens_before = stages.tokens();
         let outcome = match plan.saes.iter().find(|sae| sae.id == *id) {
-            Some(input) => unit::sae(args, plan, &site, &stages, &bench, input, &records["directions"]),
-            None => unit::directions(args, plan, &site, &stages, &bench),
+            Some(input) => unit::of_sae(lab, input, &records["directions"]),
+            None => unit::directions(lab),
         };
         let timing = |rows: usize| Timing {
             started: unit_started.clone(),

@@ -2,7 +2,7 @@
 
 use ablation::effects::{LetterLogits, top_letter};
 use ablation::layers::{PairEffect, WordPair, patch_pairs};
-use ablation::{Bench, Capture, Directions, Item, Labelled, Pair, Stage, arms};
+use ablation::{Bench, Capture, Captured, Directions, Item, Labelled, Pair, Stage, arms};
 use linear_probe::metrics::Evaluation;
 use model_runner::Transformer;
 use store::Warning;
@@ -185,12 +185,11 @@ impl Site {
     }
 
     /// The evaluation: scored words, unedited and with the ceiling edit.
-    pub(crate) fn bench<'a>(&'a self, plan: &Plan, stages: &'a Stages<'_>) -> anyhow::Result<Bench<'a>> {
+    pub(crate) fn bench<'a>(&self, plan: &Plan, scored: &'a Captured<'a>) -> anyhow::Result<Bench<'a>> {
         let letters = plan.letters.iter().map(|letter| letter.index()).collect();
         let full = arms::full_site(&self.directions);
         Ok(Bench::new(
-            &stages.test,
-            &self.scored,
+            scored,
             letters,
             self.scored_class.clone(),
             self.pairs.clone(),

@@ -1,0 +1,100 @@
+//! One unit of work: its arms, measured, scored and made into a record.
+
+mod detection;
+mod directions;
+mod sae;
+
+use ::sae::SparseLatents;
+use ablation::{Arm, Bench, EffectRow, score};
+use store::Warning;
+
+use super::args::RunArgs;
+use super::plan::Plan;
+use super::site::{Site, Stages};
+use super::summary::Summary;
+
+pub(crate) use directions::directions;
+pub(crate) use sae::of_sae;
+
+/// Arms without an SAE, in the order of the table.
+pub(crate) const DIRECTION_ARMS: [&str; 7] = ["null", "full-site", "random", "diff-mean", "lr", "leace-1", "leace-25"];
+
+/// Selection rules of one latent per letter; `oracle` sees the test words.
+pub(crate) const RULES: [&str; 4] = ["cosine", "probe", "effect", "oracle"];
+
+/// Set sizes of the k-curve.
+pub(crate) const KS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+
+/// Name of the arm of one latent per letter chosen by a rule.
+pub(crate) fn one_latent(rule: &str) -> String {
+    format!("sae:k=1:{rule}")
+}
+
+/// Name of the arm of `k` latents per letter by exact effect.
+pub(crate) fn k_latents(k: usize) -> String {
+    format!("sae:k={k}")
+}
+
+/// Every arm of an SAE's unit.
+pub(crate) fn sae_arm_names() -> Vec<String> {
+    let rules = RULES.iter().map(|rule| one_latent(rule));
+    rules
+        .chain(["sae:random".to_owned()])
+        .chain(KS[1..].iter().map(|&k| k_latents(k)))
+        .collect()
+}
+
+/// What all units of a call share.
+#[derive(Clone, Copy)]
+pub(crate) struct Lab<'a> {
+    pub(crate) args: &'a RunArgs,
+    pub(crate) plan: &'a Plan,
+    pub(crate) site: &'a Site,
+    pub(crate) stages: &'a Stages<'a>,
+    /// The scored words, unedited and with the ceiling edit.
+    pub(crate) bench: &'a Bench<'a>,
+}
+
+impl Lab<'_> {
+    /// Alphabet indices of the letters of some classes.
+    pub(crate) fn letters_of(&self, classes: &[usize]) -> Vec<usize> {
+        classes.iter().map(|&c| self.plan.letters[c].index()).collect()
+    }
+}
+
+/// A finished unit: measurements and rows.
+pub(crate) struct Unit {
+    pub(crate) summary: Summary,
+    pub(crate) rows: Vec<EffectRow>,
+}
+
+impl Unit {
+    fn new(args: &RunArgs) -> Self {
+        Self {
+            summary: Summary::new(args.seed, args.replicates),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Measures, scores and keeps an arm.
+    fn arm(&mut self, lab: Lab<'_>, arm: &Arm, latents: Option<&SparseLatents>) -> anyhow::Result<()> {
+        let measured = lab.bench.measure(arm, latents, true)?;
+        let rows = lab.bench.rows(&measured, |row| lab.site.word(row));
+        let scored = score(&rows)?;
+        let dose = rows
+            .iter()
+            .filter(|r| r.mode == "erase" && r.editor == r.letter && !scored.unidentified.contains(&r.letter))
+            .map(|r| f64::from(r.dose));
+        let doses: Vec<f64> = dose.collect();
+        if doses.iter().all(|&d| d == 0.0) && arm.name != "null" {
+            self.summary.warnings.push(Warning::NoOpEdit { arm: arm.name.clone() });
+        }
+        self.summary.arm(
+            &arm.name,
+            &scored,
+            doses.iter().sum::<f64>() / doses.len().max(1) as f64,
+        )?;
+        self.rows.extend(rows);
+        Ok(())
+    }
+}
