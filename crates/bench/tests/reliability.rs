@@ -39,7 +39,7 @@ fn scores_of_redrawn_seeds_are_those_of_the_runs() {
     // The mean of the table is the mean of the records.
     let mut values = Vec::new();
     for seed in 0..3 {
-        for entry in fs_err::read_dir(folder.path().join(format!("seed-{seed}"))).unwrap() {
+        for entry in fs_err::read_dir(folder.path().join(format!("joint/seed-{seed}"))).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "json") {
                 continue;

@@ -3,6 +3,7 @@
 //! Deliberately absent: tests between rows, which need pairs that someone chose before looking (`bench compare`), and any
 //! search below the folders that are named.
 
+mod detectable;
 mod filter;
 mod show;
 mod sort;
@@ -14,8 +15,10 @@ use clap::Args;
 use report::Format;
 use store::{Record, Store};
 
+use self::detectable::Detectable;
 use self::filter::{Filter, passes};
 use self::sort::Sort;
+use crate::reliability::Reliabilities;
 use crate::{failure, print_tables};
 
 const EXAMPLES: &str = "\
@@ -48,6 +51,9 @@ pub(crate) struct LeaderboardArgs {
     /// Only SAEs whose field matches; repeat for more.
     #[arg(long, value_name = "FIELD=VALUE")]
     filter: Vec<Filter>,
+    /// File of `bench reliability` with the smallest detectable differences [default: the shipped one, where it fits].
+    #[arg(long, value_name = "FILE")]
+    reliability: Option<PathBuf>,
     /// Only the first N rows.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -80,20 +86,29 @@ pub(crate) fn leaderboard(args: &LeaderboardArgs) -> anyhow::Result<u8> {
         let version = (record.spec.task.clone(), record.spec.metric_version);
         versions.entry(version).or_default().push(record);
     }
+    let known = match &args.reliability {
+        Some(file) => Some(Reliabilities::read(file)?),
+        None => Reliabilities::shipped(),
+    };
     let mut tables = Vec::new();
+    let mut detectable = None;
     // The newest version first.
     for ((task, version), records) in versions.iter().rev() {
+        let of_rows = Detectable::new(known.as_ref(), records);
         tables.push(show::table(
             args,
             &found,
             (task, *version),
             records,
+            &of_rows,
             versions.len() > 1,
         )?);
+        detectable = detectable.or(of_rows.table()?);
     }
     if let Some(last) = tables.last_mut() {
         last.notes.extend(show::counts(&found));
     }
+    tables.extend(detectable);
     print_tables(&tables, args.format)?;
     Ok(if found.unreadable > 0 {
         failure::SOME_FAILED

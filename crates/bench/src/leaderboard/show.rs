@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use report::{Cell, Column, Table};
 use store::{Estimate, Record, Status};
 
+use super::detectable::Detectable;
 use super::{Found, LeaderboardArgs};
 use crate::run::unit::{KS, RULES, one_latent};
 
@@ -41,6 +42,7 @@ pub(super) fn table(
     found: &Found,
     (task, version): (&str, u32),
     records: &[&Record],
+    detectable: &Detectable<'_>,
     mixed: bool,
 ) -> anyhow::Result<Table> {
     let mut columns = vec![
@@ -74,6 +76,8 @@ pub(super) fn table(
     columns.push(
         Column::higher("matched").with_help(format!("share of letters that match with at most {largest} latents")),
     );
+    columns
+        .push(Column::text("against best").with_help(format!("difference of `{}` to the first row", args.sort.name())));
     columns.push(Column::text("key").with_help("first digits of the record's identity; part of its file name"));
     columns.push(Column::text("status"));
     let version_named = if mixed {
@@ -84,7 +88,8 @@ pub(super) fn table(
     let mut table = Table::new(format!("SAEs on {task}{version_named}"), columns);
     let shown = args.limit.map_or(records.len(), |n| records.len().min(n as usize));
     for (i, record) in records.iter().take(shown).enumerate() {
-        table.push(row(i + 1, record, largest))?;
+        let against = detectable.against_best(args.sort, records[0], record);
+        table.push(row(i + 1, record, largest, against))?;
     }
     if shown < records.len() {
         table
@@ -92,6 +97,7 @@ pub(super) fn table(
             .push(format!("{shown} of {} SAEs are shown (`--limit`).", records.len()));
     }
     table.notes.extend(references(found, version, &records[..shown]));
+    table.notes.push(detectable.note());
     table
         .notes
         .push("A rank is no test: `bench compare A.json B.json` says whether two rows can be told apart.".to_owned());
@@ -110,7 +116,7 @@ pub(super) fn table(
     Ok(table)
 }
 
-fn row(rank: usize, record: &Record, largest: usize) -> Vec<Cell> {
+fn row(rank: usize, record: &Record, largest: usize, against: Cell) -> Vec<Cell> {
     let measured = |name: &str, digits: usize| Cell::estimate(record.summary.get(name), digits, "not measured");
     let spec = &record.spec;
     let sae = spec.sae.as_ref();
@@ -142,6 +148,7 @@ fn row(rank: usize, record: &Record, largest: usize) -> Vec<Cell> {
         None => Cell::Missing("not measured".to_owned()),
     });
     cells.push(measured("k_to_match/matched", 2));
+    cells.push(against);
     cells.push(Cell::text(record.key.short()));
     cells.push(Cell::text(match record.status {
         Status::Done => "done",

@@ -33,6 +33,7 @@ enum Source {
 /// An order of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sort {
+    name: &'static str,
     source: Source,
     higher_first: bool,
 }
@@ -41,19 +42,37 @@ impl std::str::FromStr for Sort {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let Some(&(_, source, higher_first)) = KEYS.iter().find(|(key, ..)| *key == name) else {
+        let Some(&(name, source, higher_first)) = KEYS.iter().find(|(key, ..)| *key == name) else {
             let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
             return Err(format!(
                 "there is no metric `{name}`; sort by one of {}",
                 known.join(", ")
             ));
         };
-        Ok(Self { source, higher_first })
+        Ok(Self {
+            name,
+            source,
+            higher_first,
+        })
     }
 }
 
 impl Sort {
-    fn value(self, record: &Record) -> Option<f64> {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Name of the measurement in records, where it is one.
+    pub(crate) fn key(self) -> Option<&'static str> {
+        match self.source {
+            Source::Summary(name) => Some(name),
+            Source::Width | Source::KToMatch => None,
+        }
+    }
+
+    /// The measurement of a record.
+    pub(crate) fn value(self, record: &Record) -> Option<f64> {
         let summary = |name: &str| record.summary.get(name).map(|estimate| estimate.value);
         match self.source {
             Source::Summary(name) => summary(name),

@@ -1,31 +1,39 @@
 //! `bench reliability`: the same benchmark over redrawn seeds, and how far its scores can be trusted.
 //!
-//! A run's seed draws the example sets, the words that probes and rules see, the words that are scored, the pairs of words and the
-//! probes' inner splits. What a score does over such redraws is its error of measurement: its share of the variance between SAEs
-//! (ICC), its size in units of the score (SEM), and the smallest difference of two scores that is more than redrawing. Seeds of
-//! training are another thing: SAEs that differ in theirs only are shown apart.
+//! What a score does over redraws is its error of measurement: its share of the variance between SAEs (ICC), its size in units of
+//! the score (SEM), and the smallest difference of two scores that is more than redrawing. All sources of randomness are redrawn
+//! together, or one of them alone (`--source`): the examples of prompts and the pairs of words, the scored words, the train words
+//! (with replacement). Seeds of training are another thing: SAEs that differ in theirs only are shown apart.
 //!
-//! Deliberately absent: redraws of one source alone (all are redrawn together), and the models' own seeds.
+//! The numbers are also left in a file, of which `bench leaderboard` takes the smallest difference worth reading.
+//!
+//! Deliberately absent: the models' own seeds.
 
+mod file;
 mod show;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use stats::{Design, Reliability, reliability};
 use store::Record;
 
 use crate::failure;
 use crate::progress::Mode;
+use crate::run::args::{Redraw, Source};
 use crate::run::{self, RunArgs};
+
+pub(crate) use file::Reliabilities;
 
 const EXAMPLES: &str = "\
 Examples:
   bench reliability                      five seeds of the embedded panel
   bench reliability --seeds 10 --out runs/ten
+  bench reliability --source joint --source train   all sources together, then the train words alone
   bench reliability --model DIR --sae DIR --sae DIR --sae DIR --layer 12
 
-Each seed is a run of `bench run` in OUT/seed-N; what is finished there is not run again.";
+Each seed is a run of `bench run` in OUT/SOURCE/seed-N; what is finished there is not run again.
+OUT/reliability.json holds what the tables show; `bench leaderboard --reliability FILE` reads it.";
 
 /// Repeat the benchmark over redrawn seeds: ICC, standard error and detectable difference of each score.
 #[derive(Args, Clone, Debug)]
@@ -37,6 +45,9 @@ pub(crate) struct ReliabilityArgs {
     /// The first seed.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
+    /// What is redrawn: joint (everything together), prompts, words or train; repeat for more than one.
+    #[arg(long, value_enum, default_value = "joint", value_name = "SOURCE")]
+    source: Vec<What>,
     /// Model: a folder, or a name in the Hugging Face cache [default: the embedded model].
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
@@ -49,7 +60,7 @@ pub(crate) struct ReliabilityArgs {
     /// Cap on test and selection words per letter, for a quick look.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Folder of the runs, one folder for each seed.
+    /// Folder of the runs, one folder for each source and seed.
     #[arg(long, default_value = "runs/reliability", value_name = "DIR")]
     out: PathBuf,
     /// Threads [default: all].
@@ -63,6 +74,30 @@ pub(crate) struct ReliabilityArgs {
     format: report::Format,
 }
 
+/// What is redrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Everything together.
+    Joint,
+    /// In-context examples and pairs of words.
+    Prompts,
+    /// Scored words.
+    Words,
+    /// Train words, with replacement.
+    Train,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Joint => "joint",
+            Self::Prompts => Source::Prompts.name(),
+            Self::Words => Source::Words.name(),
+            Self::Train => Source::Train.name(),
+        }
+    }
+}
+
 #[derive(Parser)]
 struct Defaults {
     #[command(flatten)]
@@ -70,35 +105,52 @@ struct Defaults {
 }
 
 impl ReliabilityArgs {
-    fn run(&self, seed: u64) -> RunArgs {
+    fn run(&self, what: What, seed: u64) -> RunArgs {
         let mut run = Defaults::parse_from(["bench"]).run;
         run.model.clone_from(&self.model);
         run.sae.clone_from(&self.sae);
         run.layer = self.layer;
         run.limit = self.limit;
-        run.seed = seed;
-        run.out = self.out.join(format!("seed-{seed}"));
+        let alone = |source| vec![Redraw { source, seed }];
+        match what {
+            What::Joint => {
+                run.seed = seed;
+                run.redraw = alone(Source::Train);
+            }
+            What::Prompts => run.redraw = alone(Source::Prompts),
+            What::Words => run.redraw = alone(Source::Words),
+            What::Train => run.redraw = alone(Source::Train),
+        }
+        if what != What::Joint {
+            run.seed = self.seed;
+        }
+        run.out = self.out.join(what.name()).join(format!("seed-{seed}"));
         run.progress = self.progress;
         run
     }
 }
 
 /// Scores: name in the record, name in the table.
-const SCORES: [(&str, &str); 10] = [
+const SCORES: [(&str, &str); 14] = [
     ("sae:k=1:probe/m_star", "M* probe"),
     ("sae:k=1:cosine/m_star", "M* cosine"),
     ("sae:k=1:effect/m_star", "M* effect"),
+    ("sae:k=1:oracle/m_star", "M* oracle"),
     ("sae:k=1:probe/ms", "MS probe"),
     ("sae:k=1:probe/o_mean", "O probe"),
     ("sae:k=1:probe/fi", "Fi probe"),
     ("latent/f1", "F1"),
     ("latent/full_absorption", "full absorption"),
+    ("gap/total", "gap"),
+    ("gap/absorb", "gap: absorption"),
     ("latent/split_latents", "split latents"),
+    ("k_to_match/matched", "matched"),
     ("sae/explained_variance", "EV"),
 ];
 
 /// One score of every SAE at every seed.
 struct Score {
+    key: &'static str,
     name: &'static str,
     /// `[SAEs, seeds]`.
     table: Vec<Vec<f64>>,
@@ -107,29 +159,53 @@ struct Score {
     why: String,
 }
 
+/// What redrawing one source showed.
+struct Redrawn {
+    what: What,
+    scores: Vec<Score>,
+}
+
 pub(crate) fn command(args: &ReliabilityArgs) -> anyhow::Result<u8> {
-    let mut runs: Vec<Vec<Record>> = Vec::new();
+    let mut sources: Vec<What> = Vec::new();
+    for &what in &args.source {
+        if !sources.contains(&what) {
+            sources.push(what);
+        }
+    }
+    let mut runs: Vec<Vec<Vec<Record>>> = Vec::new();
     let mut failed: Vec<(String, String)> = Vec::new();
-    for seed in args.seed..args.seed.saturating_add(args.seeds) {
-        eprintln!("seed {seed}:");
-        let finished = run::finish(&args.run(seed))?;
-        failed.extend(finished.failed);
-        // Other seeds cannot bring more.
-        enough(finished.saes.len())?;
-        runs.push(finished.saes);
+    for &what in &sources {
+        let mut seeds = Vec::new();
+        for seed in args.seed..args.seed.saturating_add(args.seeds) {
+            eprintln!("{}, seed {seed}:", what.name());
+            let finished = run::finish(&args.run(what, seed))?;
+            failed.extend(finished.failed);
+            // Other seeds cannot bring more.
+            enough(finished.saes.len())?;
+            seeds.push(finished.saes);
+        }
+        runs.push(seeds);
     }
     // Only SAEs that every seed has.
-    let ids: Vec<String> = runs
-        .first()
-        .into_iter()
-        .flatten()
+    let ids: Vec<String> = runs[0][0]
+        .iter()
         .filter_map(|record| Some(record.spec.sae.as_ref()?.id.clone()))
-        .filter(|id| runs.iter().all(|run| record_of(run, id).is_some()))
+        .filter(|id| runs.iter().flatten().all(|run| record_of(run, id).is_some()))
         .collect();
     enough(ids.len())?;
-    let scores: Vec<Score> = SCORES.iter().map(|(key, name)| score(key, name, &runs, &ids)).collect();
-    let tables = show::tables(&scores, &ids, args)?;
+    let redrawn: Vec<Redrawn> = sources
+        .iter()
+        .zip(&runs)
+        .map(|(&what, seeds)| Redrawn {
+            what,
+            scores: SCORES.iter().map(|(key, name)| score(key, name, seeds, &ids)).collect(),
+        })
+        .collect();
+    let tables = show::tables(&redrawn, &ids, args)?;
     crate::print_tables(&tables, args.format)?;
+    let path = args.out.join("reliability.json");
+    file::Reliabilities::new(&runs[0][0][0], args, &ids, &redrawn).write(&path)?;
+    eprintln!("wrote `{}`", path.display());
     failed.sort();
     failed.dedup();
     for (id, reason) in &failed {
@@ -157,7 +233,7 @@ fn record_of<'a>(run: &'a [Record], id: &str) -> Option<&'a Record> {
         .find(|record| record.spec.sae.as_ref().is_some_and(|sae| sae.id == id))
 }
 
-fn score(key: &str, name: &'static str, runs: &[Vec<Record>], ids: &[String]) -> Score {
+fn score(key: &'static str, name: &'static str, runs: &[Vec<Record>], ids: &[String]) -> Score {
     let value = |id: &String, run: &Vec<Record>| Some(record_of(run, id)?.summary.get(key)?.value);
     let table: Vec<Vec<f64>> = ids
         .iter()
@@ -165,6 +241,7 @@ fn score(key: &str, name: &'static str, runs: &[Vec<Record>], ids: &[String]) ->
         .collect();
     if table.len() < ids.len() {
         return Score {
+            key,
             name,
             why: format!("{} of {} SAEs have it at every seed", table.len(), ids.len()),
             table: Vec::new(),
@@ -173,12 +250,14 @@ fn score(key: &str, name: &'static str, runs: &[Vec<Record>], ids: &[String]) ->
     }
     match reliability(&table, Design::Crossed, stats::DEFAULT_LEVEL) {
         Ok(found) => Score {
+            key,
             name,
             table,
             found: Some(found),
             why: String::new(),
         },
         Err(error) => Score {
+            key,
             name,
             table,
             found: None,

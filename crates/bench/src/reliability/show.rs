@@ -3,10 +3,29 @@
 use report::{Cell, Column, Table};
 use stats::Estimate;
 
-use super::{ReliabilityArgs, Score};
+use super::{Redrawn, ReliabilityArgs, Score, What};
 
-pub(super) fn tables(scores: &[Score], ids: &[String], args: &ReliabilityArgs) -> anyhow::Result<Vec<Table>> {
-    Ok(vec![summary(scores, ids, args)?, seeds(scores, ids)?])
+pub(super) fn tables(redrawn: &[Redrawn], ids: &[String], args: &ReliabilityArgs) -> anyhow::Result<Vec<Table>> {
+    let mut all: Vec<Table> = redrawn
+        .iter()
+        .map(|redrawn| summary(redrawn, ids, args))
+        .collect::<anyhow::Result<_>>()?;
+    if let Some(first) = redrawn.first() {
+        all.push(seeds(&first.scores, ids)?);
+    }
+    Ok(all)
+}
+
+/// What a table redraws, in words.
+fn drawn_again(what: What) -> &'static str {
+    match what {
+        What::Joint => {
+            "A seed redraws example sets, scored words, train words (with replacement: those of probes, selection rules and means), word pairs and inner splits together."
+        }
+        What::Prompts => "A seed redraws example sets and word pairs alone.",
+        What::Words => "A seed redraws the scored words, and those on which damage is measured, alone.",
+        What::Train => "A seed redraws the train words of probes, selection rules and means, with replacement, alone.",
+    }
 }
 
 fn estimate(estimate: Estimate, digits: usize) -> Cell {
@@ -22,7 +41,8 @@ fn number(value: f64, digits: usize) -> Cell {
     Cell::Number { value, digits }
 }
 
-fn summary(scores: &[Score], ids: &[String], args: &ReliabilityArgs) -> anyhow::Result<Table> {
+fn summary(redrawn: &Redrawn, ids: &[String], args: &ReliabilityArgs) -> anyhow::Result<Table> {
+    let Redrawn { what, scores } = redrawn;
     let columns = vec![
         Column::text("score"),
         Column::number("mean"),
@@ -32,7 +52,11 @@ fn summary(scores: &[Score], ids: &[String], args: &ReliabilityArgs) -> anyhow::
         Column::number("MDD").with_help("smallest difference of two SAEs, scored with different seeds, that redrawing alone rarely makes (1.96 sqrt 2 SEM)"),
         Column::number("MDD same seed").with_help("the same for two SAEs of one run, where the common shift cancels"),
     ];
-    let mut table = Table::new("How far scores can be trusted over redrawn seeds", columns);
+    let title = match what {
+        What::Joint => "How far scores can be trusted: everything redrawn".to_owned(),
+        alone => format!("How far scores can be trusted: {} redrawn alone", alone.name()),
+    };
+    let mut table = Table::new(title, columns);
     for score in scores {
         let Some(found) = &score.found else {
             let missing = || Cell::Missing(score.why.clone());
@@ -55,10 +79,11 @@ fn summary(scores: &[Score], ids: &[String], args: &ReliabilityArgs) -> anyhow::
         ])?;
     }
     table.notes.push(format!(
-        "{} SAEs, {} seeds from {} on. A seed redraws example sets, scored words, words of selection rules, word pairs and inner splits together, and the words of probes where there are more than a run uses. The model, the SAEs, the vocabulary and, where the model brings them, its held-out words stay: the true error is larger. 95 % intervals.",
+        "{} SAEs, {} seeds from {} on. {} The model, the SAEs, the vocabulary and, where the model brings them, its held-out words stay: the true error is larger. 95 % intervals.",
         ids.len(),
         args.seeds,
-        args.seed
+        args.seed,
+        drawn_again(*what)
     ));
     let still: Vec<&str> = scores
         .iter()

@@ -29,6 +29,49 @@ pub(crate) enum ArmSet {
     Full,
 }
 
+/// A source of randomness that can be redrawn alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Source {
+    /// In-context examples and the partners of patching.
+    Prompts,
+    /// Which held-out words are scored, and on which damage is measured.
+    Words,
+    /// Train words: those of probes are drawn again with replacement; those of selection rules are drawn anew.
+    Train,
+}
+
+impl Source {
+    pub(crate) const ALL: [Self; 3] = [Self::Prompts, Self::Words, Self::Train];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Prompts => "prompts",
+            Self::Words => "words",
+            Self::Train => "train",
+        }
+    }
+}
+
+/// A source and the seed that it is drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Redraw {
+    pub(crate) source: Source,
+    pub(crate) seed: u64,
+}
+
+impl std::str::FromStr for Redraw {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is not SOURCE=SEED, such as `train=1`; sources: prompts, words, train");
+        let (source, seed) = text.split_once('=').ok_or_else(wrong)?;
+        Ok(Self {
+            source: Source::from_str(source, false).map_err(|_| wrong())?,
+            seed: seed.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
 /// A count of at least one.
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -107,6 +150,10 @@ pub(crate) struct RunArgs {
     /// The one seed; every draw derives its own from it.
     #[arg(long, default_value_t = 0, help_heading = "How it runs")]
     pub(crate) seed: u64,
+    /// Another seed for one source of randomness: prompts, words (which are scored) or train (train words, with replacement);
+    /// repeat for several. What `bench reliability` uses.
+    #[arg(long, value_name = "SOURCE=SEED", help_heading = "How it runs")]
+    pub(crate) redraw: Vec<Redraw>,
     /// Folder of records; finished units in it are not run again.
     #[arg(long, default_value = "runs", value_name = "DIR", help_heading = "How it runs")]
     pub(crate) out: PathBuf,
@@ -142,6 +189,17 @@ impl RunArgs {
             .map_or(self.select_words, |limit| limit.min(self.select_words))
     }
 
+    /// Seed of one source of randomness.
+    pub(crate) fn seed_of(&self, source: Source) -> u64 {
+        self.redrawn(source).unwrap_or(self.seed)
+    }
+
+    /// The seed of a source that has one of its own; the last one given counts.
+    pub(crate) fn redrawn(&self, source: Source) -> Option<u64> {
+        let own = self.redraw.iter().rev().find(|redraw| redraw.source == source);
+        own.map(|redraw| redraw.seed)
+    }
+
     /// Whether every arm is measured.
     pub(crate) fn full(&self) -> bool {
         self.arms == ArmSet::Full
@@ -162,9 +220,14 @@ impl RunArgs {
             ("random_draws", json!(self.random_draws)),
             ("replicates", json!(self.replicates)),
         ];
+        let redrawn = Source::ALL.into_iter().filter_map(|source| {
+            let seed = self.redrawn(source)?;
+            Some((format!("redraw_{}", source.name()), json!(seed)))
+        });
         pairs
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
+            .chain(redrawn)
             .chain(self.open.settings())
             .collect()
     }

@@ -16,7 +16,7 @@ use tasks::{
     select_words, vocabulary,
 };
 
-use super::args::{Icl, RunArgs};
+use super::args::{Icl, RunArgs, Source};
 use crate::{embedded, failure, locate};
 
 /// Version of the formulas; raised when one changes.
@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     /// and leading space where there is one.
     pub(crate) partner_of: BTreeMap<usize, usize>,
     pub(crate) warnings: Vec<Warning>,
+    /// Seed with which the train words of probes are resampled with replacement, if they are.
+    pub(crate) resample: Option<u64>,
     /// Spec of the unit without an SAE.
     pub(crate) directions: Spec,
     pub(crate) saes: Vec<SaeInput>,
@@ -95,14 +97,14 @@ impl Plan {
             warnings: &mut warnings,
         };
         let mut train_part = split.train.clone();
-        train_part.shuffle(&mut rng(args.seed, "run/probe-words"));
+        train_part.shuffle(&mut rng(args.seed_of(Source::Train), "run/probe-words"));
         train_part.truncate(args.probe_words);
         train_part.sort_unstable();
         let train = draw.prompts(&train_part, &split.train, "train")?;
         let test = draw.prompts(&split.test, &split.test, "test")?;
-        let (letters, test_words) = draw.select(&test, args.test_cap(), args.letters.as_deref(), "test")?;
+        let (letters, test_words) = draw.select(&test, args.test_cap(), args.letters.as_deref(), Source::Words)?;
         let (select_letters, select_words) =
-            draw.select(&train, args.select_cap(), args.letters.as_deref(), "select")?;
+            draw.select(&train, args.select_cap(), args.letters.as_deref(), Source::Train)?;
         let by_letter: BTreeMap<Letter, Vec<usize>> = select_letters.into_iter().zip(select_words).collect();
         let (letters, test_words): (Vec<Letter>, Vec<Vec<usize>>) = letters
             .into_iter()
@@ -116,14 +118,14 @@ impl Plan {
             pool: &pool,
             letters: &letters,
             per_letter: args.off_target,
-            seed: args.seed,
+            seed: args.seed_of(Source::Words),
         };
         let off = off_target(&request)?;
         let request = PartnerRequest {
             vocabulary: &vocabulary,
             words: &pool,
             pool: &pool,
-            seed: args.seed,
+            seed: args.seed_of(Source::Prompts),
         };
         let partner_of = partners(&request)?.into_iter().map(|p| (p.word, p.partner)).collect();
         if let Some(limit) = args.limit.filter(|&limit| limit < args.words.max(args.select_words)) {
@@ -157,6 +159,7 @@ impl Plan {
             off_target,
             partner_of,
             warnings,
+            resample: args.redrawn(Source::Train),
             directions,
             saes,
             unreadable,
@@ -282,7 +285,7 @@ impl Draw<'_> {
             pool,
             examples: self.args.examples,
             plan,
-            seed: self.args.seed,
+            seed: self.args.seed_of(Source::Prompts),
             purpose,
         };
         let set = build_prompts(self.tokenizer, &template, self.vocabulary, draw_icl(&request)?)?;
@@ -316,8 +319,9 @@ impl Draw<'_> {
         prompts: &PromptSet,
         cap: usize,
         letters: Option<&str>,
-        purpose: &str,
+        source: Source,
     ) -> anyhow::Result<(Vec<Letter>, Vec<Vec<usize>>)> {
+        let purpose = if source == Source::Train { "select" } else { "test" };
         let part: Vec<usize> = prompts.prompts.iter().map(|prompt| prompt.word).collect();
         let asked = letters.map(parse_letters).transpose()?;
         let request = SelectionRequest {
@@ -326,7 +330,7 @@ impl Draw<'_> {
             per_letter: cap,
             minimum: FEWEST_WORDS,
             letters: asked.as_deref(),
-            seed: self.args.seed,
+            seed: self.args.seed_of(source),
             purpose,
         };
         let selection = select_words(&request)?;
@@ -351,7 +355,7 @@ pub(crate) fn split(
         None => None,
     };
     let Some(file) = file else {
-        return Ok(Split::stratified(vocabulary, args.seed)?);
+        return Ok(Split::stratified(vocabulary, args.seed_of(Source::Words))?);
     };
     let words: Vec<String> = checkpoint::read_json(&file)
         .context("`--held-out` wants a JSON list of words, such as `[\" cat\", \"Dog\"]`")?;

@@ -5,6 +5,7 @@ use ablation::layers::{PairEffect, WordPair, patch_pairs};
 use ablation::{Bench, Capture, Captured, Directions, Item, Labelled, Pair, Stage, arms};
 use linear_probe::metrics::Evaluation;
 use model_runner::Transformer;
+use rand::RngExt;
 use store::Warning;
 use tasks::PromptSet;
 
@@ -97,9 +98,12 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(plan: &Plan, stages: &Stages<'_>, progress: &Progress) -> anyhow::Result<Self> {
-        let seed = plan.directions.seed;
+        let seed = plan.resample.unwrap_or(plan.directions.seed);
         progress.doing("capturing train words");
-        let train = labelled(plan, &plan.train, &stages.train)?;
+        let mut train = labelled(plan, &plan.train, &stages.train)?;
+        if let Some(seed) = plan.resample {
+            train = resampled(&train, seed);
+        }
         progress.done(&format!("captured {} train words at `{}`", train.n(), plan.hook));
         let test = labelled(plan, &plan.test, &stages.test)?;
         progress.doing("fitting probes");
@@ -245,6 +249,25 @@ fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Resu
         }
     }
     Ok(out)
+}
+
+/// Words drawn again with replacement within each letter, as many as there were.
+fn resampled(words: &Labelled, seed: u64) -> Labelled {
+    let mut rng = stats::seed::rng(seed, "run/resample-train");
+    let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); words.classes];
+    for (row, &class) in words.y.iter().enumerate() {
+        by_class[class].push(row);
+    }
+    let mut x = Vec::with_capacity(words.x.len());
+    for &class in &words.y {
+        let rows = &by_class[class];
+        x.extend_from_slice(words.row(rows[rng.random_range(0..rows.len())]));
+    }
+    Labelled {
+        x,
+        y: words.y.clone(),
+        ..*words
+    }
 }
 
 pub(crate) fn capture(stage: &Stage<'_>, layer: usize, items: &[usize]) -> anyhow::Result<Capture> {
