@@ -10,7 +10,9 @@
 //! Deliberately absent: the models' own seeds.
 
 mod file;
+mod power;
 mod show;
+mod sources;
 
 use std::path::PathBuf;
 
@@ -201,7 +203,9 @@ pub(crate) fn command(args: &ReliabilityArgs) -> anyhow::Result<u8> {
             scores: SCORES.iter().map(|(key, name)| score(key, name, seeds, &ids)).collect(),
         })
         .collect();
-    let tables = show::tables(&redrawn, &ids, args)?;
+    let mut tables = show::tables(&redrawn, &ids, args)?;
+    tables.extend(sources::table(&redrawn)?);
+    tables.extend(power::table(&runs[0][0])?);
     crate::print_tables(&tables, args.format)?;
     let path = args.out.join("reliability.json");
     file::Reliabilities::new(&runs[0][0][0], args, &ids, &redrawn).write(&path)?;

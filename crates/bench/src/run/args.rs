@@ -157,6 +157,9 @@ pub(crate) struct RunArgs {
     /// Folder of records; finished units in it are not run again.
     #[arg(long, default_value = "runs", value_name = "DIR", help_heading = "How it runs")]
     pub(crate) out: PathBuf,
+    /// Also draw the figures of the run into this folder, as SVG.
+    #[arg(long, value_name = "DIR", help_heading = "How it runs")]
+    pub(crate) figures: Option<PathBuf>,
     /// Run units again that are already finished.
     #[arg(long, help_heading = "How it runs")]
     pub(crate) rerun: bool,

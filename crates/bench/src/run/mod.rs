@@ -2,11 +2,12 @@
 
 pub(crate) mod args;
 pub(crate) mod env;
+mod figures;
 mod memory;
 pub(crate) mod plan;
 mod show;
 pub(crate) mod site;
-mod summary;
+pub(crate) mod summary;
 pub(crate) mod unit;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     }
     for warning in show::warnings(reference, &saes) {
         eprintln!("{warning}");
+    }
+    if let Some(dir) = &args.figures {
+        let names = figures::write(dir, reference, &saes)?;
+        eprintln!("drew {} into `{}`", names.join(", "), dir.display());
     }
     for (id, reason) in &finished.failed {
         eprintln!("failed: `{id}`: {reason}");
