@@ -60,6 +60,17 @@ pub enum StoreError {
         /// `spec` or `results`.
         part: &'static str,
     },
+    /// The file is not a cached matrix, or was damaged.
+    #[error(
+        "`{}` is not a sound file of cached activations: {what}\nhint: `bench cache verify --remove` deletes damaged files; what they held is computed again",
+        path.display()
+    )]
+    CorruptCache {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The record has no long table.
     #[error("record `{key}` has no rows")]
     NoRows {

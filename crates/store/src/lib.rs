@@ -1,4 +1,4 @@
-//! Result records, row tables and atomic files.
+//! Result records, row tables, a cache of activations, and atomic files.
 //!
 //! One *unit* of work (a model, a site, an SAE, a task and a seed) leaves two files behind: a JSON [`Record`] that says what was
 //! run and what came out, and beside it the long table of rows from which every number in the record can be computed again.
@@ -19,9 +19,10 @@
 //! # Architecture invariants
 //! - This crate does not link burn and knows nothing about models, SAEs or metrics: names of measurements are plain strings.
 //! - Nothing here prints, reads the environment or touches a network.
-//! - There is no index, database or cache: the folder is the state.
+//! - There is no index or database: the folder is the state. The cache of [`Activations`] can be deleted at any time.
 
 mod atomic;
+mod cache;
 mod canonical;
 mod draft;
 mod error;
@@ -42,6 +43,7 @@ mod warning;
 mod writer;
 
 pub use atomic::{AtomicFile, write_atomic};
+pub use cache::{Activations, Cached, CachedState, Matrix, Source};
 pub use canonical::canonical_json;
 pub use draft::Draft;
 pub use error::StoreError;
