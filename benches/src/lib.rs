@@ -4,7 +4,6 @@
 //! enough is decided where machine and date are known.
 
 mod clock;
-mod flops;
 mod full_pass;
 mod peak;
 mod prompts;
@@ -12,8 +11,8 @@ mod random_model;
 mod random_sae;
 
 pub use clock::{OwnMemory, Spread, peak_rss, timed};
-pub use flops::run_flops;
 pub use full_pass::FullPass;
+pub use model_runner::run_flops;
 pub use peak::{bandwidth, peak};
 pub use prompts::{Prompts, embedded_model};
 pub use random_model::{RandomModel, RandomSae};

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model_runner::plain::{PlainModel, SiteGradient, SiteRun, site_gradient};
-use model_runner::{Keep, PrefixCache, Transformer, Unembedding};
+use model_runner::{Keep, PrefixCache, Transformer, Unembedding, run_flops};
 use rayon::prelude::*;
 
 use crate::effects::LetterLogits;
@@ -33,6 +33,7 @@ pub struct Stage<'a> {
     letters: Unembedding,
     seq: usize,
     tokens: AtomicU64,
+    flops: AtomicU64,
 }
 
 /// Positions in one graph of array operations: its overhead is per operation, its memory per position.
@@ -163,6 +164,7 @@ impl<'a> Stage<'a> {
             prefixes,
             seq,
             tokens: AtomicU64::new(0),
+            flops: AtomicU64::new(0),
         })
     }
 
@@ -176,6 +178,24 @@ impl<'a> Stage<'a> {
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.tokens.load(Ordering::Relaxed)
+    }
+
+    /// Floating-point operations of matrix products in partial runs so far; prefixes that are kept and gradients are not counted.
+    #[must_use]
+    pub fn flops(&self) -> f64 {
+        self.flops.load(Ordering::Relaxed) as f64
+    }
+
+    /// Operations that capturing `items` prompts after `layer` takes.
+    #[must_use]
+    pub fn capture_flops(&self, layer: usize, items: usize) -> f64 {
+        let past = self.prefixes.longest();
+        run_flops(self.model.config(), 0..layer + 1, items, self.seq, past, false)
+    }
+
+    fn count(&self, layers: Range<usize>, batch: usize, past: usize, last: bool) {
+        let flops = run_flops(self.model.config(), layers, batch, self.seq, past, last);
+        self.flops.fetch_add(flops as u64, Ordering::Relaxed);
     }
 
     /// The model.
@@ -252,6 +272,7 @@ impl<'a> Stage<'a> {
                 .collect();
             let prefix = self.prefixes.get(self.model, *set, last + 1)?;
             let mut x = self.model.embed(&ids, rows.len(), prefix.len())?;
+            self.count(0..last + 1, rows.len(), prefix.len(), false);
             let mut from = 0;
             let mut kept = Vec::with_capacity(order.len());
             for &layer in &order {
@@ -520,6 +541,7 @@ impl<'a> Stage<'a> {
         let run = |(set, edits): &(usize, Vec<usize>)| -> Result<Vec<f32>> {
             let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
             let x = self.stream_of(edit, edits);
+            self.count(layers.clone(), edits.len(), prefix.len(), true);
             let last = self
                 .model
                 .run(x, edits.len(), layers.clone(), Some(&*prefix), Keep::Last)?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod absorption;
+mod cache;
 mod compare;
 mod doctor;
 mod dump;
@@ -22,6 +23,7 @@ mod probe;
 mod progress;
 mod reliability;
 mod run;
+mod size;
 mod train;
 
 /// Measure what sparse autoencoders miss, against linear probes.
@@ -57,6 +59,7 @@ Examples:
   bench compare A.json B.json            two finished records, letter by letter
   bench reliability                      five seeds, and what one score is worth
   bench leaderboard DIR                  every SAE of finished records, best first
+  bench cache ls                         activations that runs kept; also gc, verify
   bench doctor                           whether this program can work here
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 input missing or wrong, 4 nothing selected,
@@ -95,6 +98,8 @@ enum Command {
     Reliability(reliability::ReliabilityArgs),
     /// Rank the SAEs of finished records.
     Leaderboard(leaderboard::LeaderboardArgs),
+    /// List, bound or check the cache of activations.
+    Cache(cache::CacheArgs),
     /// Check that this program can work here.
     Doctor(doctor::DoctorArgs),
 }
@@ -143,6 +148,7 @@ fn main() -> ExitCode {
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::Reliability(args)) => threads(args.threads).and_then(|()| reliability::command(&args)),
         Some(Command::Leaderboard(args)) => leaderboard::leaderboard(&args),
+        Some(Command::Cache(args)) => cache::cache(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Train {
             what: Train::Lm { recipe, out },

@@ -13,6 +13,7 @@ mod bos;
 mod config;
 mod device;
 mod error;
+mod flops;
 #[doc(hidden)]
 pub mod fuzz;
 mod host;
@@ -29,6 +30,7 @@ pub use bos::{BosChoice, BosPolicy, choose_bos};
 pub use config::{Biases, FieldUse, Layout, ModelConfig, Norm, Positions, Rope, Scaling, Verdict, Window};
 pub use device::device;
 pub use error::{ModelError, Result};
+pub use flops::run_flops;
 pub use host::PrefixCache;
 pub use layout::tensor_shapes;
 pub use names::{HookName, Point};

@@ -10,6 +10,7 @@ use model_runner::BosPolicy;
 
 use crate::dump::OpenArgs;
 use crate::progress::Mode;
+use crate::size::Size;
 
 /// How in-context examples are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -157,6 +158,13 @@ pub(crate) struct RunArgs {
     /// Folder of records; finished units in it are not run again.
     #[arg(long, default_value = "runs", value_name = "DIR", help_heading = "How it runs")]
     pub(crate) out: PathBuf,
+    /// Folder where site vectors that take long to compute are kept for later runs; `none` keeps nothing
+    /// [default: $`VERNIER_CACHE`, or the user's cache folder].
+    #[arg(long, value_name = "DIR", help_heading = "How it runs")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Most that the cache may hold; what was used longest ago goes first.
+    #[arg(long, default_value = "20GiB", value_name = "SIZE", help_heading = "How it runs")]
+    pub(crate) cache_size: Size,
     /// Also draw the figures of the run into this folder, as SVG.
     #[arg(long, value_name = "DIR", help_heading = "How it runs")]
     pub(crate) figures: Option<PathBuf>,

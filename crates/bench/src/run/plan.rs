@@ -17,6 +17,7 @@ use tasks::{
 };
 
 use super::args::{Icl, RunArgs, Source};
+use crate::cache::Place;
 use crate::{embedded, failure, locate};
 
 /// Version of the formulas; raised when one changes.
@@ -60,6 +61,8 @@ pub(crate) struct Plan {
     /// and leading space where there is one.
     pub(crate) partner_of: BTreeMap<usize, usize>,
     pub(crate) warnings: Vec<Warning>,
+    /// Where site vectors are kept for later runs.
+    pub(crate) cache: Option<Place>,
     /// Seed with which the train words of probes are resampled with replacement, if they are.
     pub(crate) resample: Option<u64>,
     /// Spec of the unit without an SAE.
@@ -159,6 +162,7 @@ impl Plan {
             off_target,
             partner_of,
             warnings,
+            cache: Place::new(args.cache.as_deref(), args.cache_size),
             resample: args.redrawn(Source::Train),
             directions,
             saes,

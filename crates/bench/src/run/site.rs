@@ -6,10 +6,11 @@ use ablation::{Bench, Capture, Captured, Directions, Item, Labelled, Pair, Stage
 use linear_probe::metrics::Evaluation;
 use model_runner::Transformer;
 use rand::RngExt;
-use store::Warning;
+use store::{Source, Warning};
 use tasks::PromptSet;
 
 use super::plan::Plan;
+use crate::cache::ENGINE;
 use crate::progress::Progress;
 
 /// Lowest share of test words that the unedited model must get right.
@@ -234,8 +235,24 @@ pub(crate) fn layer_map(plan: &Plan, site: &Site, stages: &Stages<'_>) -> anyhow
 
 fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Result<Labelled> {
     let all: Vec<usize> = (0..prompts.prompts.len()).collect();
-    let vectors = stage.site_vectors(plan.layer, &all)?;
     let d = stage.model().config().hidden_size;
+    let compute = || Ok(stage.site_vectors(plan.layer, &all)?);
+    let vectors = match &plan.cache {
+        None => compute()?,
+        Some(cache) => {
+            let spec = &plan.directions;
+            let source = Source {
+                model: spec.model.id.clone(),
+                model_hash: spec.model.hash.clone(),
+                hook: plan.hook.clone(),
+                prompts_hash: prompts.hash(),
+                dtype: spec.dtype.clone(),
+                device: spec.device.clone(),
+                engine: ENGINE,
+            };
+            cache.vectors(&source, d, stage.capture_flops(plan.layer, all.len()), compute)?
+        }
+    };
     let mut out = Labelled {
         x: Vec::new(),
         y: Vec::new(),

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use model_runner::{ModelConfig, Window};
+use crate::config::{ModelConfig, Window};
 
 /// Operations of `Transformer::run` on `batch` prompts of `seq` new positions after `past` shared
 /// ones. `last`: only each prompt's last position leaves the last layer.
