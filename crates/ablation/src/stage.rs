@@ -72,6 +72,13 @@ impl Prefixes {
         }
     }
 
+    /// Positions and products of those that were run.
+    fn cost(&self, model: &Transformer) -> (u64, f64) {
+        let Self::Kept(kept) = self else { return (0, 0.0) };
+        let of = |cache: &PrefixCache| run_flops(model.config(), 0..model.config().layers, 1, cache.len(), 0, false);
+        (kept.iter().map(|c| c.len() as u64).sum(), kept.iter().map(of).sum())
+    }
+
     /// Tokens of the longest.
     fn longest(&self) -> usize {
         match self {
@@ -157,14 +164,15 @@ impl<'a> Stage<'a> {
         let layers = model.config().layers;
         model.warm(0..layers)?;
         let prefixes = Prefixes::new(model, prefixes)?;
+        let (tokens, flops) = prefixes.cost(model);
         Ok(Self {
             letters: model.unembedding(answers)?,
             model,
             items,
             prefixes,
             seq,
-            tokens: AtomicU64::new(0),
-            flops: AtomicU64::new(0),
+            tokens: AtomicU64::new(tokens),
+            flops: AtomicU64::new(flops as u64),
         })
     }
 
@@ -174,13 +182,13 @@ impl<'a> Stage<'a> {
         &self.items
     }
 
-    /// Suffix positions run so far, whatever the number of layers.
+    /// Positions run so far, whatever the number of layers: prefixes that are kept, and suffixes.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.tokens.load(Ordering::Relaxed)
     }
 
-    /// Floating-point operations of matrix products in partial runs so far; prefixes that are kept and gradients are not counted.
+    /// Floating-point operations of matrix products in these runs; those of gradients and of prefixes that are run again are not counted.
     #[must_use]
     pub fn flops(&self) -> f64 {
         self.flops.load(Ordering::Relaxed) as f64

@@ -139,6 +139,22 @@ pub struct Stage {
     pub seconds: f64,
     /// How often it was entered.
     pub count: u64,
+    /// Positions of prompts that it ran through the model.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tokens: u64,
+    /// Floating-point operations of its matrix products, as far as they are counted.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub flops: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_nothing(flops: &f64) -> bool {
+    *flops <= 0.0
 }
 
 impl Record {

@@ -23,6 +23,7 @@ use sae::{Columns, Sae};
 use crate::progress::{Mode, Progress};
 use crate::run::RunArgs;
 use crate::run::plan::Plan;
+use crate::run::profile::Profile;
 use crate::run::site::{Site, Stages};
 use crate::{embedded, failure, print_tables};
 
@@ -156,7 +157,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<u8> {
         "ran {} example sets",
         plan.train.prefixes.len() + plan.test.prefixes.len()
     ));
-    let site = Site::new(&plan, &stages, &progress)?;
+    let site = Site::new(&plan, &stages, &progress, &Profile::default())?;
     progress.finish();
 
     let setup = Setup {

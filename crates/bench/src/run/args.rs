@@ -165,6 +165,9 @@ pub(crate) struct RunArgs {
     /// Most that the cache may hold; what was used longest ago goes first.
     #[arg(long, default_value = "20GiB", value_name = "SIZE", help_heading = "How it runs")]
     pub(crate) cache_size: Size,
+    /// Show where the time went, by stage, on stderr.
+    #[arg(long, help_heading = "How it runs")]
+    pub(crate) profile: bool,
     /// Also draw the figures of the run into this folder, as SVG.
     #[arg(long, value_name = "DIR", help_heading = "How it runs")]
     pub(crate) figures: Option<PathBuf>,

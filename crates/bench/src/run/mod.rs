@@ -5,6 +5,7 @@ pub(crate) mod env;
 mod figures;
 mod memory;
 pub(crate) mod plan;
+pub(crate) mod profile;
 mod show;
 pub(crate) mod site;
 pub(crate) mod summary;
@@ -19,6 +20,7 @@ use store::{Draft, Record, Spec, Stage as TimedStage, Store, Timing, Writer};
 
 pub(crate) use args::{Icl, RunArgs};
 use plan::Plan;
+use profile::Profile;
 use site::{Site, Stages};
 use unit::{Lab, Unit};
 
@@ -36,6 +38,10 @@ pub(crate) struct Finished {
     pub(crate) saes: Vec<Record>,
     /// SAEs that could not be measured, with the reason.
     pub(crate) failed: Vec<(String, String)>,
+    /// Where the time of this call went.
+    stages: Vec<TimedStage>,
+    /// Seconds of this call.
+    wall: f64,
 }
 
 /// Runs every unit that has no finished record, then shows all of them. Returns the exit code.
@@ -44,6 +50,14 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let reference = &finished.reference;
     let saes: Vec<&Record> = finished.saes.iter().collect();
     crate::print_tables(&show::tables(reference, &saes)?, args.format)?;
+    if args.profile {
+        let table = profile::table(&finished.stages, finished.wall)?;
+        let options = report::TermOptions {
+            width: None,
+            ascii: false,
+        };
+        eprint!("{}", report::render(&[table], report::Format::Term, options));
+    }
     for line in show::conclusion(reference, &saes)? {
         eprintln!("{line}");
     }
@@ -86,6 +100,7 @@ pub(crate) fn finish(args: &RunArgs) -> anyhow::Result<Finished> {
     }
     let progress = Progress::new(args.progress, 4 + (units.len() - records.len()) as u64);
     let mut failed = plan.unreadable.clone();
+    let mut stages = Vec::new();
     if records.len() == units.len() {
         progress.finish();
         eprintln!(
@@ -100,7 +115,7 @@ pub(crate) fn finish(args: &RunArgs) -> anyhow::Result<Finished> {
             units.len(),
             args.out.display()
         ));
-        run_missing(args, &plan, &units, &mut records, &mut failed, &progress)?;
+        stages = run_missing(args, &plan, &units, &mut records, &mut failed, &progress)?;
         progress.finish();
         eprintln!("finished in {:.1} s", started.elapsed().as_secs_f64());
     }
@@ -112,6 +127,8 @@ pub(crate) fn finish(args: &RunArgs) -> anyhow::Result<Finished> {
         reference,
         saes,
         failed,
+        stages: profile::sum(&stages),
+        wall: started.elapsed().as_secs_f64(),
     })
 }
 
@@ -122,32 +139,37 @@ fn run_missing(
     records: &mut BTreeMap<String, Record>,
     failed: &mut Vec<(String, String)>,
     progress: &Progress,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<TimedStage>> {
+    let mut spent = Vec::new();
     let begun = Instant::now();
     let memory = memory::Watch::start();
     // The model is opened first: a checkpoint that is refused leaves no folder behind.
     let model = Transformer::open(&plan.model_dir)?;
     let writer = Writer::open(&args.out, LOCK_WAIT)?;
     progress.doing("running prefixes");
+    let profile = Profile::default();
     let stages = Stages::new(&model, plan)?;
+    profile.prefixes(begun.elapsed().as_secs_f64(), &stages);
     progress.done(&format!(
         "ran {} example sets",
         plan.train.prefixes.len() + plan.test.prefixes.len()
     ));
-    let site = Site::new(plan, &stages, progress)?;
+    let site = Site::new(plan, &stages, progress, &profile)?;
     let scored = Captured {
         stage: &stages.test,
         capture: &site.scored,
     };
-    let bench = site.bench(plan, &scored)?;
+    let bench = profile.time("edit + suffix", Some(&stages), || site.bench(plan, &scored))?;
     let lab = Lab {
         args,
         plan,
         site: &site,
         stages: &stages,
         bench: &bench,
+        profile: &profile,
     };
-    let setup = begun.elapsed().as_secs_f64();
+    let shared = profile.take();
+    spent.extend(shared.iter().cloned());
     for (id, spec) in units {
         if records.contains_key(id) {
             continue;
@@ -160,21 +182,10 @@ fn run_missing(
             Some(input) => unit::of_sae(lab, input, &records["directions"]),
             None => unit::directions(lab),
         };
-        let timing = |rows: usize| Timing {
+        let timing = |own: Vec<TimedStage>| Timing {
             started: unit_started.clone(),
             wall_s: unit_begun.elapsed().as_secs_f64(),
-            stages: vec![
-                TimedStage {
-                    name: "setup, shared by all units of this call".to_owned(),
-                    seconds: setup,
-                    count: 1,
-                },
-                TimedStage {
-                    name: "unit".to_owned(),
-                    seconds: unit_begun.elapsed().as_secs_f64(),
-                    count: rows as u64,
-                },
-            ],
+            stages: own.into_iter().chain(shared.iter().map(of_all_units)).collect(),
             tokens: stages.tokens() - tokens_before,
             peak_rss_bytes: env::peak_rss(),
             peak_owned_bytes: memory.peaks().map(|peaks| peaks.owned),
@@ -182,8 +193,10 @@ fn run_missing(
         };
         match outcome {
             Ok(unit) => {
-                let timing = timing(unit.rows.len());
-                let record = keep(&writer, plan, &site, spec, unit, timing)?;
+                let own = profile.take();
+                spent.extend(own.iter().cloned());
+                let timing = timing(own);
+                let record = profile.time("report", None, || keep(&writer, plan, &site, spec, unit, timing))?;
                 progress.done(&format!("{id}: {:.1} s", unit_begun.elapsed().as_secs_f64()));
                 records.insert(id.clone(), record);
             }
@@ -192,7 +205,7 @@ fn run_missing(
             Err(error) => {
                 let reason = format!("{error:#}");
                 writer.put(
-                    Draft::failed(spec.clone(), env::here(), timing(0), reason.clone()),
+                    Draft::failed(spec.clone(), env::here(), timing(profile.take()), reason.clone()),
                     None,
                 )?;
                 progress.done(&format!("{id}: failed"));
@@ -200,7 +213,16 @@ fn run_missing(
             }
         }
     }
-    Ok(())
+    spent.extend(profile.take());
+    Ok(spent)
+}
+
+/// A stage that was run once for all units of a call, as each of their records names it.
+fn of_all_units(stage: &TimedStage) -> TimedStage {
+    TimedStage {
+        name: format!("shared: {}", stage.name),
+        ..stage.clone()
+    }
 }
 
 /// Writes a unit's rows and then its record.

@@ -10,6 +10,7 @@ use store::{Source, Warning};
 use tasks::PromptSet;
 
 use super::plan::Plan;
+use super::profile::Profile;
 use crate::cache::ENGINE;
 use crate::progress::Progress;
 
@@ -63,9 +64,14 @@ impl<'a> Stages<'a> {
         })
     }
 
-    /// Suffix positions run so far.
+    /// Positions run so far.
     pub(crate) fn tokens(&self) -> u64 {
         self.train.tokens() + self.test.tokens()
+    }
+
+    /// Products of these runs.
+    pub(crate) fn flops(&self) -> f64 {
+        self.train.flops() + self.test.flops()
     }
 }
 
@@ -98,17 +104,22 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(plan: &Plan, stages: &Stages<'_>, progress: &Progress) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        plan: &Plan,
+        stages: &Stages<'_>,
+        progress: &Progress,
+        profile: &Profile,
+    ) -> anyhow::Result<Self> {
         let seed = plan.resample.unwrap_or(plan.directions.seed);
         progress.doing("capturing train words");
-        let mut train = labelled(plan, &plan.train, &stages.train)?;
+        let mut train = profile.time("capture", Some(stages), || labelled(plan, &plan.train, &stages.train))?;
         if let Some(seed) = plan.resample {
             train = resampled(&train, seed);
         }
         progress.done(&format!("captured {} train words at `{}`", train.n(), plan.hook));
-        let test = labelled(plan, &plan.test, &stages.test)?;
+        let test = profile.time("capture", Some(stages), || labelled(plan, &plan.test, &stages.test))?;
         progress.doing("fitting probes");
-        let directions = Directions::fit(&train, seed)?;
+        let directions = profile.time("probe", None, || Directions::fit(&train, seed))?;
         let lr = directions.evaluate_lr(&test)?;
         progress.done(&format!(
             "fitted probes (mean F1 {:.3} on held-out words)",
@@ -116,15 +127,17 @@ impl Site {
         ));
 
         let select_items = items_of(&plan.train, &plan.select_words);
-        let select = capture(&stages.train, plan.layer, &select_items)?;
+        let select = profile.time("capture", Some(stages), || {
+            capture(&stages.train, plan.layer, &select_items)
+        })?;
         let select_class = classes_of(plan, &plan.train, &select_items);
-        let select_clean = stages.train.clean_logits(&select)?;
+        let select_clean = profile.time("edit + suffix", Some(stages), || stages.train.clean_logits(&select))?;
 
         // Only words that the unedited model gets right can lose their letter.
         let mut warnings = Vec::new();
         let all = items_of(&plan.test, &plan.test_words);
-        let everything = capture(&stages.test, plan.layer, &all)?;
-        let clean = stages.test.clean_logits(&everything)?;
+        let everything = profile.time("capture", Some(stages), || capture(&stages.test, plan.layer, &all))?;
+        let clean = profile.time("edit + suffix", Some(stages), || stages.test.clean_logits(&everything))?;
         let right: Vec<bool> = all
             .iter()
             .zip(&clean)
@@ -164,7 +177,7 @@ impl Site {
             }
         }
         donors.resize(rows.len(), None);
-        let scored = capture(&stages.test, plan.layer, &rows)?;
+        let scored = profile.time("capture", Some(stages), || capture(&stages.test, plan.layer, &rows))?;
         progress.done(&format!(
             "captured {words} test words (model right on {:.1} %)",
             100.0 * accuracy

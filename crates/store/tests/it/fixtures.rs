@@ -70,6 +70,8 @@ pub(crate) fn draft(spec: Spec) -> Draft {
             name: "capture".into(),
             seconds: 0.7,
             count: 1,
+            tokens: 0,
+            flops: 2.5e9,
         }],
         tokens: 1000,
         peak_rss_bytes: None,

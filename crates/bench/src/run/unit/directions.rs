@@ -70,7 +70,8 @@ pub(crate) fn directions(lab: Lab<'_>) -> anyhow::Result<Unit> {
             values: values.collect(),
         });
     }
-    site_share(plan, site, stages, summary)?;
+    lab.profile
+        .time("layer map", Some(stages), || site_share(plan, site, stages, summary))?;
     summary.tables.insert("words".to_owned(), words(plan, site));
     Ok(unit)
 }

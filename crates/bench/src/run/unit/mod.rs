@@ -5,11 +5,12 @@ mod directions;
 mod sae;
 
 use ::sae::SparseLatents;
-use ablation::{Arm, Bench, EffectRow, score};
+use ablation::{Arm, Bench, EffectRow, Measured, score};
 use store::Warning;
 
 use super::args::RunArgs;
 use super::plan::Plan;
+use super::profile::Profile;
 use super::site::{Site, Stages};
 use super::summary::Summary;
 
@@ -53,6 +54,7 @@ pub(crate) struct Lab<'a> {
     pub(crate) stages: &'a Stages<'a>,
     /// The scored words, unedited and with the ceiling edit.
     pub(crate) bench: &'a Bench<'a>,
+    pub(crate) profile: &'a Profile,
 }
 
 impl Lab<'_> {
@@ -78,8 +80,14 @@ impl Unit {
 
     /// Measures, scores and keeps an arm.
     fn arm(&mut self, lab: Lab<'_>, arm: &Arm, latents: Option<&SparseLatents>) -> anyhow::Result<()> {
-        let measured = lab.bench.measure(arm, latents, true)?;
-        let rows = lab.bench.rows(&measured, |row| lab.site.word(row));
+        let measured = lab.profile.time("edit + suffix", Some(lab.stages), || {
+            lab.bench.measure(arm, latents, true)
+        })?;
+        lab.profile.time("statistics", None, || self.keep(lab, arm, &measured))
+    }
+
+    fn keep(&mut self, lab: Lab<'_>, arm: &Arm, measured: &Measured) -> anyhow::Result<()> {
+        let rows = lab.bench.rows(measured, |row| lab.site.word(row));
         let scored = score(&rows)?;
         let dose = rows
             .iter()

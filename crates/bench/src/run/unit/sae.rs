@@ -39,21 +39,29 @@ pub(super) struct OfSae<'a> {
 impl<'a> OfSae<'a> {
     fn new(lab: Lab<'_>, sae: &'a Sae) -> anyhow::Result<Self> {
         let Lab { plan, site, stages, .. } = lab;
-        let side = SaeSide::new(sae, &site.train)?;
-        let select = sae.encode(&site.select.sites());
+        let products = |rows: usize| 2.0 * (rows * sae.d_in() * sae.d_sae()) as f64;
+        let encode = |rows: usize, x: &[f32]| lab.profile.time_flops("encode", products(rows), || sae.encode(x));
+        let side = lab
+            .profile
+            .time_flops("encode", products(site.train.n()), || SaeSide::new(sae, &site.train))?;
+        let select = encode(site.select.rows.len(), &site.select.sites());
         let captured = Captured {
             stage: &stages.train,
             capture: &site.select,
         };
         let letters = lab.letters_of(&site.select_class);
-        let effects = single_effects(&captured, &side, &select, &letters, &site.select_clean)?;
+        let effects = lab.profile.time("select", Some(stages), || {
+            single_effects(&captured, &side, &select, &letters, &site.select_clean)
+        })?;
         let ranked = rank_by_effect(&effects, &site.select_class, plan.letters.len(), sae.d_sae());
-        let probes = by_sparse_probe(&side.train, &site.train)?;
+        let probes = lab
+            .profile
+            .time("select", None, || by_sparse_probe(&side.train, &site.train))?;
         let own = own_latents(&side.train, &site.train, &probes);
         Ok(Self {
             sae,
             select,
-            scored: sae.encode(&site.scored.sites()),
+            scored: encode(site.scored.rows.len(), &site.scored.sites()),
             effects,
             ranked,
             probes,
@@ -90,7 +98,7 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
         bench,
         ..
     } = lab;
-    let opened = args.open.open(&input.path)?;
+    let opened = lab.profile.time("read", None, || args.open.open(&input.path))?;
     // Effects do not depend on the decoder's length, but activations and cosines are read beside
     // each other, so norms are folded where that is legal; where it is not and they are off, the
     // absorption shares are off by as much, and the record says so.
@@ -99,13 +107,10 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
     unit.summary.warnings.extend(input.warnings.iter().cloned());
     warn_norms(&sae, input, &mut unit.summary);
     let of = OfSae::new(lab, &sae)?;
-    let test_effects = single_effects(
-        bench.readout(),
-        &of.side,
-        &of.scored,
-        &lab.letters_of(&site.scored_class[..site.words]),
-        bench.clean(),
-    )?;
+    let letters = lab.letters_of(&site.scored_class[..site.words]);
+    let test_effects = lab.profile.time("select", Some(lab.stages), || {
+        single_effects(bench.readout(), &of.side, &of.scored, &letters, bench.clean())
+    })?;
     let oracle = rank_by_effect(&test_effects, &site.scored_class, plan.letters.len(), sae.d_sae());
 
     let cosine: Vec<Vec<u32>> = by_encoder_cosine(&sae, &site.directions.lr)
@@ -122,7 +127,9 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
         unit.arm(lab, &of.side.arm(&one_latent(rule), sets), Some(&of.scored))?;
     }
     let fair = chosen.map(|(_, sets)| sets);
-    let best = best_on_test(lab, &of, &fair, &oracle)?;
+    let best = lab
+        .profile
+        .time("select", Some(lab.stages), || best_on_test(lab, &of, &fair, &oracle))?;
     unit.arm(lab, &of.side.arm(&one_latent("oracle"), &best), Some(&of.scored))?;
     let random = of
         .side
@@ -137,7 +144,8 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
         .put("k_curve/supporting", macro_estimate(&supporting, "latents"));
     k_to_match(&mut unit.summary, reference, &of.ranked);
 
-    detection(lab, &of, input, &mut unit.summary)?;
+    lab.profile
+        .time("detect", None, || detection(lab, &of, input, &mut unit.summary))?;
     Ok(unit)
 }
 
