@@ -12,7 +12,7 @@ const ARMS: [(&str, &str); 5] = [
     ("diff-mean", "difference of means"),
     ("lr", "logistic probe"),
     ("random", "random direction, as long"),
-    ("full-site", "whole vector (the ceiling)"),
+    ("full-site", "whole vector (MS 1, O 1)"),
 ];
 
 pub(super) fn arms(reference: &Record, saes: &[&Record]) -> String {
