@@ -208,6 +208,12 @@ impl<'a> SaeSide<'a> {
         })
     }
 
+    /// `E[z_j | y != class]` of every latent on train words, on the scale of the vector, `[d_sae]`.
+    #[must_use]
+    pub fn off_mean(&self, class: usize) -> &[f64] {
+        &self.off_mean[class]
+    }
+
     /// The editor that brings a set of latents to their off-class means.
     #[must_use]
     pub fn editor(&self, latents: &[u32], class: usize) -> Editor {

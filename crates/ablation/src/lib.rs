@@ -14,6 +14,7 @@ mod directions;
 mod editor;
 pub mod effects;
 mod error;
+pub mod gap;
 pub mod layers;
 mod measure;
 pub mod paper;

@@ -5,7 +5,7 @@
 use kernels::{Layout, Threads, gemm_f32};
 use rayon::prelude::*;
 
-use crate::Sae;
+use crate::{Architecture, Sae};
 
 /// Rows of one task.
 const ROWS: usize = 256;
@@ -55,6 +55,37 @@ impl Sae {
                     row.iter_mut().zip(&scales).for_each(|(value, scale)| *value *= scale);
                 }
             });
+        out
+    }
+
+    /// What some latents would be were nothing cut off: without the threshold, the gate, or the choice among the latents of a row.
+    /// In the units of [`Sae::encode`], and equal to its values where a latent is active.
+    ///
+    /// That is the positive part of the pre-activation; of a gated autoencoder the magnitude as if the gate were open; of a signed
+    /// top-k the pre-activation with its sign.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, d_in]`
+    /// - `latents`: `[m]`, in any order, repeats allowed
+    /// - returns: `[n, m]`
+    ///
+    /// # Panics
+    /// If `x` is not whole rows or there is no such latent.
+    #[must_use]
+    pub fn unthresholded(&self, x: &[f32], latents: &[usize]) -> Vec<f32> {
+        let mut out = self.pre_activations(x, latents);
+        if latents.is_empty() || self.config.architecture.signed() {
+            return out;
+        }
+        let vectors = &self.parts.vectors;
+        for row in out.chunks_exact_mut(latents.len()) {
+            for (value, &latent) in row.iter_mut().zip(latents) {
+                if self.config.architecture == Architecture::Gated {
+                    *value = (*value - vectors.b_gate[latent]) * self.magnitude[latent] + vectors.b_mag[latent];
+                }
+                *value = value.max(0.0);
+            }
+        }
         out
     }
 }
