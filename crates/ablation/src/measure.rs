@@ -191,6 +191,26 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// Applies any change to every pair: for edits that a rule over the whole word decides, which no list of editors can say.
+    /// `change(i, pair)` gives what is added to the vector of pair `i`, `[d_model]`. There is no patch.
+    ///
+    /// # Errors
+    /// A change fails, or the model refuses a run.
+    pub fn measure_changes(&self, arm: &str, change: impl Fn(usize, &Pair) -> Result<Vec<f64>>) -> Result<Measured> {
+        let changes = self
+            .pairs
+            .iter()
+            .enumerate()
+            .map(|(i, pair)| Ok((pair.row, change(i, pair)?)));
+        let (logits, doses) = self.run(changes)?;
+        Ok(Measured {
+            arm: arm.to_owned(),
+            erase: vec![logits],
+            dose: vec![doses],
+            patch: None,
+        })
+    }
+
     fn subject<'s>(&'s self, row: usize, latents: Option<&'s SparseLatents>) -> Subject<'s> {
         Subject {
             x: self.readout.site(row),

@@ -3,7 +3,7 @@
 //! For a class, on train words: the precision of a latent is the share of the class among the words on which it fires, its coverage
 //! the share of the class's words on which it fires. A latent is
 //! - main where it was given as such;
-//! - split if it is precise and covers some of the class: a broad sub-class;
+//! - split if it is precise and covers some of the class, two words at least: a broad sub-class;
 //! - a candidate absorber if it covers next to nothing of the class (often one word) and writes along the reference's read.
 //!   It counts as absorbing on those words only where main and split latents together carry little of the read;
 //! - diffuse otherwise.
@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::alignment::Alignment;
 use crate::directions::Labelled;
 use crate::error::{AblationError, Result};
+
+/// A latent of one word is of no sub-class, however few words the class has.
+const SUB_CLASS: f64 = 2.0;
 
 /// Limits of the partition rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,7 +112,7 @@ impl Partition {
                     }
                     let own = f64::from(firing.own[class][latent]);
                     let coverage = own / words;
-                    if coverage >= config.coverage {
+                    if coverage >= config.coverage && own >= SUB_CLASS {
                         if own >= config.precision * f64::from(firing.all[latent]) {
                             groups.split.push(latent as u32);
                         }

@@ -41,6 +41,8 @@ pub struct WordRead {
     pub partial: f64,
     /// Whether a main latent fires.
     pub main_fires: bool,
+    /// Whether main and split latents carry less than [`Config::carried`] of the read, so that candidates count as absorbing.
+    pub absorbed: bool,
 }
 
 /// The accounting of one SAE at one site.
@@ -54,6 +56,10 @@ pub struct Accounting<'a> {
     kinds: Vec<Vec<Kind>>,
     /// Means over train words of other classes, per class.
     centres: Vec<Centre>,
+    /// Class of each train word.
+    train_classes: Vec<usize>,
+    /// What a latent's decoder row is divided by: its length, for a rescaling top-k; empty otherwise.
+    divisors: Vec<f32>,
 }
 
 /// Off-class means of what groups write into a read.
@@ -107,6 +113,12 @@ impl<'a> Accounting<'a> {
             alignment,
             kinds,
             centres: vec![Centre::default(); train.classes],
+            train_classes: train.y.clone(),
+            divisors: if sae.config().architecture.rescales() {
+                sae.decoder_norms()
+            } else {
+                Vec::new()
+            },
         };
         for class in 0..train.classes {
             accounting.centres[class] = accounting.centre(class);
@@ -143,6 +155,25 @@ impl<'a> Accounting<'a> {
     #[must_use]
     pub fn cosine(&self, class: usize, latent: u32) -> f64 {
         self.alignment.cosine(class, latent as usize)
+    }
+
+    /// Train words of a class.
+    pub(super) fn own_rows(&self, class: usize) -> Vec<usize> {
+        (0..self.train_classes.len())
+            .filter(|&row| self.train_classes[row] == class)
+            .collect()
+    }
+
+    /// Adds `weight` times what one unit of a latent adds to the vector.
+    pub(super) fn add_row(&self, to: &mut [f64], latent: u32, weight: f64) {
+        let divisor = self
+            .divisors
+            .get(latent as usize)
+            .map_or(1.0, |norm| f64::from(norm.max(f32::MIN_POSITIVE)));
+        let row = self.side.sae.decoder_row(latent as usize);
+        to.iter_mut()
+            .zip(&*row)
+            .for_each(|(to, &w)| *to += weight * f64::from(w) / divisor);
     }
 
     /// Divides the read of `class` of some rows. The rule never sees the words' labels.
@@ -262,6 +293,7 @@ impl<'a> Accounting<'a> {
             },
             partial: if partial { candidates } else { 0.0 },
             main_fires,
+            absorbed,
         }
     }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod causes;
 mod delta;
 mod identity;
 mod made;
+mod planted;
