@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ablation::gap::Absorbed;
 use checkpoint::hub::{Cache, Wanted};
 use clap::{Args, ValueEnum};
 use model_runner::ModelConfig;
@@ -217,6 +218,12 @@ fn meaning(name: &str) -> Option<String> {
         "leace-25" => "erases all letters at once with joint LEACE (rank: letters - 1)",
         "sae:random" => {
             "brings a random latent to its off-letter mean: one of the ten whose firing rate on the letter's words is nearest to the chosen latent's"
+        }
+        Absorbed::FULL => {
+            "brings the classifier's latent to its off-letter mean, and where it carries less than half of what `leace-1` reads, the absorbing latents too"
+        }
+        Absorbed::COMPONENT => {
+            "the same, but of the absorbing latents takes only what they write into `leace-1`'s read away, along its write"
         }
         _ => "",
     };

@@ -60,6 +60,14 @@ pub enum Warning {
     SaeNote { sae: String, note: String },
     /// The SAE was trained on prompts that begin otherwise.
     BosMismatch { sae: String, trained_with: bool },
+    /// Letters whose main latent cannot stand in as a writer: their gap was divided in one order of read and write only.
+    OneWriteOrder { sae: String, letters: Vec<char> },
+    /// An analysis that does not apply to an SAE.
+    NotApplicable {
+        sae: String,
+        analysis: String,
+        reason: String,
+    },
     /// An arm that changed nothing.
     NoOpEdit { arm: String },
     /// The answer tokens hold little of the model's probability.
@@ -90,6 +98,8 @@ impl Warning {
             Self::HookMismatch { .. } => "hook-mismatch",
             Self::SaeNote { .. } => "sae-note",
             Self::BosMismatch { .. } => "bos-mismatch",
+            Self::OneWriteOrder { .. } => "one-write-order",
+            Self::NotApplicable { .. } => "not-applicable",
             Self::NoOpEdit { .. } => "no-op-edit",
             Self::LowTokenMass { .. } => "low-token-mass",
             Self::DtypeBelowReference { .. } => "dtype-below-reference",
@@ -177,6 +187,12 @@ impl Warning {
                 };
                 format!("`{sae}` was trained {trained} a beginning-of-sequence token; the prompts are {used} one")
             }
+            Self::OneWriteOrder { sae, letters } => format!(
+                "`{sae}`: the latents of letters {} hardly write along what the reference reads; their gap is divided between reading and \
+                 writing in one order only",
+                list(letters)
+            ),
+            Self::NotApplicable { sae, analysis, reason } => format!("`{sae}`: no {analysis}: {reason}"),
             Self::NoOpEdit { arm } => format!("arm `{arm}` changed nothing"),
             Self::LowTokenMass { mass, needed } => {
                 format!("the answer tokens hold {mass:.3} of the probability; at least {needed:.3} is expected")
@@ -218,6 +234,10 @@ impl Warning {
             Self::HookMismatch { .. } => "use the SAE at the hook that it was trained on",
             Self::SaeNote { .. } => "`bench inspect` shows how every field and tensor was read",
             Self::BosMismatch { .. } => "choose `--bos always` or `--bos never` as the SAE was trained",
+            Self::OneWriteOrder { .. } => {
+                "read the write part of these letters as a lower bound on how wrong their latents write"
+            }
+            Self::NotApplicable { .. } => "compare this SAE by its arms",
             Self::NoOpEdit { .. } => "check that the arm's latents fire on these words and that its dose is not zero",
             Self::LowTokenMass { .. } => "check the answer template: the model expects other tokens than the letters",
             Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",

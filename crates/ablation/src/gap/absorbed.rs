@@ -14,11 +14,6 @@ use super::read::{Accounting, WordRead};
 use crate::error::{AblationError, Result};
 use crate::measure::{Bench, Measured, Pair};
 
-/// Arm that ablates main and absorbing latents.
-const FULL: &str = "sae:main+absorbers";
-/// Arm that ablates main latents and takes the letter out of the absorbing ones.
-const COMPONENT: &str = "sae:main+absorbed-letter";
-
 /// The main latents' edit with the absorbing latents added in two ways.
 pub struct Absorbed {
     /// Absorbing latents ablated too.
@@ -30,6 +25,11 @@ pub struct Absorbed {
 }
 
 impl Absorbed {
+    /// Name of the arm that ablates main and absorbing latents.
+    pub const FULL: &'static str = "sae:main+absorbers";
+    /// Name of the arm that ablates main latents and takes the letter out of the absorbing ones.
+    pub const COMPONENT: &'static str = "sae:main+absorbed-letter";
+
     /// Measures both on every pair. `latents`: those of the readout's rows.
     ///
     /// # Errors
@@ -57,14 +57,14 @@ impl Absorbed {
             reads[at]
                 .ok_or_else(|| AblationError::Edit("a pair of a class that the accounting does not have".to_owned()))
         };
-        let full = bench.measure_changes(FULL, |at, pair| {
+        let full = bench.measure_changes(Self::FULL, |at, pair| {
             let mut delta = accounting.main_change(pair.class, latents, pair.row);
             if read_of(at)?.absorbed {
                 accounting.take_candidates(&mut delta, latents, *pair, &means[pair.class]);
             }
             Ok(delta)
         })?;
-        let component = bench.measure_changes(COMPONENT, |at, pair| {
+        let component = bench.measure_changes(Self::COMPONENT, |at, pair| {
             let mut delta = accounting.main_change(pair.class, latents, pair.row);
             let letter = along(&accounting.references()[pair.class].write, read_of(at)?.terms.absorb);
             delta

@@ -173,6 +173,24 @@ impl ClassEffects {
         full > 0.0 && full >= MIN_CEILING * before
     }
 
+    /// The same effects with the reads divided by another rule; the edits of main latents and reference do not change with it.
+    ///
+    /// # Errors
+    /// Sizes disagree.
+    pub fn divided_by(&self, accounting: &Accounting<'_>, x: &[f32], latents: &SparseLatents) -> Result<Self> {
+        let rows: Vec<usize> = self.words.iter().map(|word| word.read.row).collect();
+        let reads = accounting.words(x, latents, self.class, &rows)?;
+        let words = self
+            .words
+            .iter()
+            .zip(reads)
+            .map(|(word, read)| WordEffects { read, ..*word });
+        Ok(Self {
+            words: words.collect(),
+            ..self.clone()
+        })
+    }
+
     /// One row of sums per word.
     #[must_use]
     pub fn sums(&self) -> Vec<[f64; COLUMNS]> {

@@ -1,5 +1,7 @@
 //! Records as tables and sentences.
 
+mod gap;
+
 use std::collections::BTreeMap;
 
 use report::sentences::{Conclusion, Gap, Named, conclude};
@@ -18,6 +20,7 @@ pub(crate) fn tables(reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec
     let mut all = vec![layers(reference)?, arms(reference, saes)?];
     if !saes.is_empty() {
         all.push(panel(reference, saes)?);
+        all.extend(gap::tables(saes)?);
     }
     Ok(all)
 }
@@ -246,7 +249,9 @@ pub(crate) fn conclusion(reference: &Record, saes: &[&Record]) -> anyhow::Result
         parts: Vec::new(),
         alpha: 0.05,
     };
-    Ok(conclude(&conclusion))
+    let mut sentences = conclude(&conclusion);
+    sentences.extend(best.and_then(|(i, _)| gap::sentence(saes[i])));
+    Ok(sentences)
 }
 
 /// Every distinct warning with its remedy.

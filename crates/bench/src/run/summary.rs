@@ -49,6 +49,15 @@ impl Summary {
         self.values.insert(name.to_owned(), estimate);
     }
 
+    /// How intervals over letters are drawn. One seed for all arms: arms are compared on the same resamples.
+    pub(crate) fn bootstrap(&self) -> BootstrapConfig {
+        BootstrapConfig {
+            level: stats::DEFAULT_LEVEL,
+            replicates: self.replicates,
+            seed: stats::seed::sub_seed(self.seed, "statistics/bootstrap"),
+        }
+    }
+
     /// Adds an arm's macro means (bootstrap-t over letters) and per-letter scores.
     pub(crate) fn arm(&mut self, name: &str, scored: &Scored, dose: f64) -> anyhow::Result<()> {
         let missing = &scored.unidentified;
@@ -69,12 +78,7 @@ impl Summary {
             });
             return Ok(());
         }
-        // One seed for all arms: arms are compared on the same resamples.
-        let config = BootstrapConfig {
-            level: stats::DEFAULT_LEVEL,
-            replicates: self.replicates,
-            seed: stats::seed::sub_seed(self.seed, "statistics/bootstrap"),
-        };
+        let config = self.bootstrap();
         let bootstrap = cluster_bootstrap(&scored.sums, scores_of_sums, &config)?;
         let values =
             |field: fn(&ablation::ClassScore) -> f64| -> Vec<f64> { scored.letters.values().map(field).collect() };

@@ -2,9 +2,11 @@
 
 mod detection;
 mod directions;
+mod gap;
 mod sae;
 
 use ::sae::SparseLatents;
+use ablation::gap::Absorbed;
 use ablation::{Arm, Bench, EffectRow, Measured, score};
 use store::Warning;
 
@@ -42,6 +44,7 @@ pub(crate) fn sae_arm_names() -> Vec<String> {
     rules
         .chain(["sae:random".to_owned()])
         .chain(KS[1..].iter().map(|&k| k_latents(k)))
+        .chain([Absorbed::FULL, Absorbed::COMPONENT].map(str::to_owned))
         .collect()
 }
 
@@ -83,10 +86,12 @@ impl Unit {
         let measured = lab.profile.time("edit + suffix", Some(lab.stages), || {
             lab.bench.measure(arm, latents, true)
         })?;
-        lab.profile.time("statistics", None, || self.keep(lab, arm, &measured))
+        lab.profile.time("statistics", None, || self.measured(lab, &measured))
     }
 
-    fn keep(&mut self, lab: Lab<'_>, arm: &Arm, measured: &Measured) -> anyhow::Result<()> {
+    /// Scores and keeps what was measured.
+    fn measured(&mut self, lab: Lab<'_>, measured: &Measured) -> anyhow::Result<()> {
+        let name = &measured.arm;
         let rows = lab.bench.rows(measured, |row| lab.site.word(row));
         let scored = score(&rows)?;
         let dose = rows
@@ -94,14 +99,11 @@ impl Unit {
             .filter(|r| r.mode == "erase" && r.editor == r.letter && !scored.unidentified.contains(&r.letter))
             .map(|r| f64::from(r.dose));
         let doses: Vec<f64> = dose.collect();
-        if doses.iter().all(|&d| d == 0.0) && arm.name != "null" {
-            self.summary.warnings.push(Warning::NoOpEdit { arm: arm.name.clone() });
+        if doses.iter().all(|&d| d == 0.0) && name != "null" {
+            self.summary.warnings.push(Warning::NoOpEdit { arm: name.clone() });
         }
-        self.summary.arm(
-            &arm.name,
-            &scored,
-            doses.iter().sum::<f64>() / doses.len().max(1) as f64,
-        )?;
+        self.summary
+            .arm(name, &scored, doses.iter().sum::<f64>() / doses.len().max(1) as f64)?;
         self.rows.extend(rows);
         Ok(())
     }

@@ -8,6 +8,7 @@ use ablation::{Captured, SaeSide, score};
 use store::Warning;
 
 use super::detection::detection;
+use super::gap::gap;
 use super::{KS, Lab, Unit, k_latents, one_latent};
 use crate::run::plan::{Plan, SaeInput};
 use crate::run::summary::{Summary, k_to_match, macro_estimate};
@@ -146,6 +147,8 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
 
     lab.profile
         .time("detect", None, || detection(lab, &of, input, &mut unit.summary))?;
+    lab.profile
+        .time("gap", Some(lab.stages), || gap(lab, &of, input, reference, &mut unit))?;
     Ok(unit)
 }
 
