@@ -106,6 +106,18 @@ pub enum StatsError {
         /// Index of the letter in the input.
         letter: usize,
     },
+    /// A covariate is constant within letters, or a combination of the covariates before it.
+    #[error("covariate {column} is constant within letters or a combination of the covariates before it")]
+    Collinear {
+        /// Index of the covariate.
+        column: usize,
+    },
+    /// An iterative fit did not settle.
+    #[error("the fit did not converge in {steps} steps")]
+    NotConverged {
+        /// Steps taken.
+        steps: usize,
+    },
     /// Too many bootstrap replicates have an undefined statistic.
     #[error("{undefined} of {replicates} bootstrap replicates are undefined, more than a tenth")]
     TooManyUndefined {

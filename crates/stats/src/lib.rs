@@ -12,6 +12,8 @@
 //! - [`benjamini_hochberg`], [`max_t`]: multiplicity within a declared family;
 //! - [`reliability`], [`facets`]: how much of a score is the draw of its seeds, and which
 //!   differences are too small to mean anything;
+//! - [`product_limit`]: sizes that some letters never reach, with censoring;
+//! - [`logistic_within`]: what an outcome of words depends on within letters;
 //! - [`PairedDesign`], [`power_table`], [`words_needed`]: what a comparison of a given size can see;
 //! - [`simulate`]: panels with known truth, to check that all of the above is right;
 //! - [`seed`]: the one way to get randomness anywhere in the workspace.
@@ -34,12 +36,14 @@ mod bootstrap;
 mod error;
 mod facets;
 mod interval;
+mod logistic;
 mod multiplicity;
 mod power;
 mod reliability;
 mod resample;
 mod sign_flip;
 mod summary;
+mod survival;
 
 pub use anova::{MIN_ITEMS, MIN_REPLICATES};
 pub use bootstrap::{
@@ -48,8 +52,10 @@ pub use bootstrap::{
 pub use error::StatsError;
 pub use facets::{Facet, FacetTable, FacetsReport, Plan, facets};
 pub use interval::{DEFAULT_LEVEL, Interval, IntervalMethod, MIN_LETTERS, letter_t};
+pub use logistic::{LogisticPlan, LogisticRows, LogisticWithin, Slope, logistic_within, usable_columns};
 pub use multiplicity::{benjamini_hochberg, max_t};
 pub use power::{PairedDesign, PowerRow, SaeSeeds, power_table, words_needed};
 pub use reliability::{Design, Estimate, MDD_FACTOR, Reliability, VarianceComponents, reliability};
 pub use sign_flip::{DEFAULT_FLIPS, EXACT_LETTERS, SignFlip, sign_flip};
 pub use summary::{mean, quantile, sd};
+pub use survival::{Observation, RestrictedMean, Step, Survival, product_limit};
