@@ -246,25 +246,7 @@ impl<'a> SaeSide<'a> {
     /// "any active latent"): drawn among the ten nearest in firing rate on that class's train words.
     #[must_use]
     pub fn random_arm(&self, controls: &[Vec<u32>], train: &Labelled, draws: usize, seed: u64) -> Arm {
-        let mut rates = vec![vec![0u32; self.train.width()]; train.classes];
-        for i in 0..train.n() {
-            for &latent in self.train.row(i).0 {
-                rates[train.y[i]][latent as usize] += 1;
-            }
-        }
-        let pools: Vec<Vec<u32>> = controls
-            .iter()
-            .zip(&rates)
-            .map(|(control, rates)| {
-                let wanted = control.first().map_or(0, |&latent| rates[latent as usize]);
-                let mut pool: Vec<u32> = (0..rates.len() as u32)
-                    .filter(|j| !control.contains(j) && rates[*j as usize] > 0)
-                    .collect();
-                pool.sort_by_key(|&j| (rates[j as usize].abs_diff(wanted), j));
-                pool.truncate(10);
-                pool
-            })
-            .collect();
+        let pools = self.random_pools(controls, &[], train);
         let draw = |i: usize| -> Vec<Editor> {
             let mut rng = stats::seed::rng(seed, &format!("arms/random-latents/{i}"));
             let pick = |(class, pool): (usize, &Vec<u32>)| match pool.len() {
@@ -277,5 +259,29 @@ impl<'a> SaeSide<'a> {
             name: "sae:random".to_owned(),
             draws: (0..draws).map(draw).collect(),
         }
+    }
+
+    /// Per class, the ten latents whose firing rate on the class's train words is nearest to that of its control; the control
+    /// itself and the latents of `excluded` are not among them. Empty where no other latent fires on the class.
+    pub(crate) fn random_pools(&self, controls: &[Vec<u32>], excluded: &[u32], train: &Labelled) -> Vec<Vec<u32>> {
+        let mut rates = vec![vec![0u32; self.train.width()]; train.classes];
+        for i in 0..train.n() {
+            for &latent in self.train.row(i).0 {
+                rates[train.y[i]][latent as usize] += 1;
+            }
+        }
+        controls
+            .iter()
+            .zip(&rates)
+            .map(|(control, rates)| {
+                let wanted = control.first().map_or(0, |&latent| rates[latent as usize]);
+                let mut pool: Vec<u32> = (0..rates.len() as u32)
+                    .filter(|j| !control.contains(j) && !excluded.contains(j) && rates[*j as usize] > 0)
+                    .collect();
+                pool.sort_by_key(|&j| (rates[j as usize].abs_diff(wanted), j));
+                pool.truncate(10);
+                pool
+            })
+            .collect()
     }
 }

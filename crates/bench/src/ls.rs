@@ -10,7 +10,9 @@ use report::{Cell, Column, Format, Table};
 use sae::Sae;
 use store::{Record, Status, Store};
 
-use crate::run::unit::{DIRECTION_ARMS, KS, k_latents, one_latent, sae_arm_names};
+use crate::run::unit::{
+    GREEDY_KS, KS, KS_FULL, direction_arm_names, greedy_latents, k_latents, one_latent, sae_arm_names,
+};
 use crate::{embedded, failure, print_tables};
 
 /// Folder of records unless another is named.
@@ -192,10 +194,19 @@ fn arms() -> anyhow::Result<Table> {
         Column::text("what it does to the vector at the word"),
     ];
     let mut table = Table::new("Arms: one edit per letter, applied to every word", columns);
-    let names = DIRECTION_ARMS.iter().map(ToString::to_string);
-    for (name, needs) in names
+    let core = sae_arm_names(false);
+    let of_sae = |name: String| {
+        let needs = if core.contains(&name) {
+            "an SAE"
+        } else {
+            "an SAE, `--arms full`"
+        };
+        (name, needs)
+    };
+    for (name, needs) in direction_arm_names()
+        .into_iter()
         .map(|n| (n, "nothing"))
-        .chain(sae_arm_names().into_iter().map(|n| (n, "an SAE")))
+        .chain(sae_arm_names(true).into_iter().map(of_sae))
     {
         let meaning = meaning(&name).unwrap_or_else(|| "not described".to_owned());
         table.push(vec![Cell::text(name), Cell::text(needs), Cell::text(meaning)])?;
@@ -216,6 +227,18 @@ fn meaning(name: &str) -> Option<String> {
         "lr" => "brings its projection on the logistic probe's weights to the others' mean",
         "leace-1" => "erases the letter with rank-1 LEACE: the reference that SAEs are compared with",
         "leace-25" => "erases all letters at once with joint LEACE (rank: letters - 1)",
+        "leace-25u" => {
+            "one edit for all letters: joint LEACE, every coordinate to its mean over all words; it has no damage share, as other letters' words are its targets too"
+        }
+        "lr-span" => {
+            "one edit for all letters: projects out the span of all logistic probes' weights; no damage share either"
+        }
+        "sae:26u:probe" => {
+            "one edit for all letters: sets every letter's best one-latent classifier to zero; no damage share either"
+        }
+        "sae:26u:random" => {
+            "one edit for all letters: sets as many random latents to zero, each of the firing rate of one of those"
+        }
         "sae:random" => {
             "brings a random latent to its off-letter mean: one of the ten whose firing rate on the letter's words is nearest to the chosen latent's"
         }
@@ -251,7 +274,12 @@ fn meaning(name: &str) -> Option<String> {
     if let Some((_, which)) = rules.iter().find(|(rule, _)| one_latent(rule) == name) {
         return Some(format!("brings the one latent {which} to its off-letter mean"));
     }
-    let k = KS.iter().find(|&&k| k_latents(k) == name)?;
+    if let Some(k) = GREEDY_KS.iter().find(|&&k| greedy_latents(k) == name) {
+        return Some(format!(
+            "brings {k} latents to their off-letter means: each the one that added most to the joint effect on train words"
+        ));
+    }
+    let k = KS.iter().chain(&KS_FULL).find(|&&k| k_latents(k) == name)?;
     Some(format!(
         "brings the {k} latents with the largest exact effects on train words to their off-letter means"
     ))
@@ -359,7 +387,7 @@ mod tests {
 
     #[test]
     fn every_arm_has_a_meaning() {
-        for name in DIRECTION_ARMS.iter().map(ToString::to_string).chain(sae_arm_names()) {
+        for name in direction_arm_names().into_iter().chain(sae_arm_names(true)) {
             assert!(meaning(&name).is_some(), "{name}");
         }
         assert_eq!(meaning("sae:k=5"), None);

@@ -74,6 +74,14 @@ pub enum Warning {
     LowTokenMass { mass: f64, needed: f64 },
     /// The forward pass used fewer bits than the reference does.
     DtypeBelowReference { dtype: String, reference: String },
+    /// A measurement that these data do not allow.
+    NotMeasured { measurement: String, reason: String },
+    /// Covariates of a regression that separate its outcomes, held by its ridge.
+    SeparatedCovariates {
+        measurement: String,
+        covariates: Vec<String>,
+        ridge: f64,
+    },
 }
 
 impl Warning {
@@ -103,6 +111,8 @@ impl Warning {
             Self::NoOpEdit { .. } => "no-op-edit",
             Self::LowTokenMass { .. } => "low-token-mass",
             Self::DtypeBelowReference { .. } => "dtype-below-reference",
+            Self::NotMeasured { .. } => "not-measured",
+            Self::SeparatedCovariates { .. } => "separated-covariates",
         }
     }
 
@@ -200,6 +210,15 @@ impl Warning {
             Self::DtypeBelowReference { dtype, reference } => {
                 format!("the forward pass ran in `{dtype}`; the reference uses `{reference}`")
             }
+            Self::NotMeasured { measurement, reason } => format!("`{measurement}` was not measured: {reason}"),
+            Self::SeparatedCovariates {
+                measurement,
+                covariates,
+                ridge,
+            } => format!(
+                "`{measurement}`: {} separate the outcomes, or nearly; a ridge of {ridge} holds their slopes, whose size means nothing",
+                covariates.join(", ")
+            ),
         }
     }
 
@@ -241,6 +260,8 @@ impl Warning {
             Self::NoOpEdit { .. } => "check that the arm's latents fire on these words and that its dose is not zero",
             Self::LowTokenMass { .. } => "check the answer template: the model expects other tokens than the letters",
             Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",
+            Self::NotMeasured { .. } => "use more words or letters; the measurement stands nowhere in the record",
+            Self::SeparatedCovariates { .. } => "read their sign only, or use more words",
         }
     }
 }

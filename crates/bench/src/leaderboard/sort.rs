@@ -77,7 +77,7 @@ impl Sort {
         match self.source {
             Source::Summary(name) => summary(name),
             Source::KToMatch => summary("k_to_match/median").or_else(|| {
-                let most = KS[KS.len() - 1] as f64;
+                let most = summary("k_to_match/largest").unwrap_or(KS[KS.len() - 1] as f64);
                 Some(most + 1.0 - summary("k_to_match/matched")?)
             }),
             Source::Width => record.spec.sae.as_ref().map(|sae| sae.width as f64),

@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     /// Spec of the unit without an SAE.
     pub(crate) directions: Spec,
     pub(crate) saes: Vec<SaeInput>,
+    /// Whether every arm is measured.
+    full: bool,
     /// SAEs that could not be read, with the reason.
     pub(crate) unreadable: Vec<(String, String)>,
 }
@@ -166,6 +168,7 @@ impl Plan {
             resample: args.redrawn(Source::Train),
             directions,
             saes,
+            full: args.full(),
             unreadable,
         })
     }
@@ -174,7 +177,7 @@ impl Plan {
     pub(crate) fn sae_spec(&self, sae: &SaeInput) -> Spec {
         Spec {
             sae: Some(sae.spec.clone()),
-            arms: super::unit::sae_arm_names(),
+            arms: super::unit::sae_arm_names(self.full),
             ..self.directions.clone()
         }
     }
@@ -234,7 +237,7 @@ fn directions_spec(
         },
         site: SiteSpec { hook: hook.to_owned() },
         sae: None,
-        arms: super::unit::DIRECTION_ARMS.iter().map(ToString::to_string).collect(),
+        arms: super::unit::direction_arm_names(),
         letters: drawn.letters.iter().map(|letter| letter.lower()).collect(),
         words_hash: words_hash.to_string(),
         prompts_hash: prompts_hash.to_string(),

@@ -4,14 +4,7 @@ use std::collections::BTreeMap;
 
 use ablation::{Scored, scores_of_sums};
 use stats::{BootstrapConfig, StatsError, cluster_bootstrap, letter_t};
-use store::{Estimate, LetterRow, Record, TableRow, Warning};
-
-use super::unit::{KS, k_latents, one_latent};
-
-/// Share of the reference's mediated share that a set must reach to match it.
-const TAU: f64 = 0.9;
-/// Most damage that a matching set may do.
-const O_CAP: f64 = 0.2;
+use store::{Estimate, LetterRow, TableRow, Warning};
 
 /// Measurements of a unit as they accumulate.
 pub(crate) struct Summary {
@@ -166,66 +159,4 @@ pub(crate) fn by_letter(letters: &[LetterRow], arm: &str, metric: &str) -> BTree
         .filter(|row| row.arm == arm)
         .filter_map(|row| Some((row.letter, row.values.get(metric)?.value)))
         .collect()
-}
-
-/// The k-curve as a table, and how many latents match the reference arm.
-///
-/// `ranked`: the latents of each class in the order that sets are taken from; a set is never larger.
-pub(crate) fn k_to_match(summary: &mut Summary, reference: &Record, ranked: &[Vec<u32>]) {
-    let target = by_letter(&reference.letters, "leace-1", "ms");
-    let mut matched: BTreeMap<char, usize> = BTreeMap::new();
-    let mut rows = Vec::new();
-    for k in KS {
-        let name = if k == 1 { one_latent("effect") } else { k_latents(k) };
-        let ms = by_letter(&summary.letters, &name, "ms");
-        let damage = by_letter(&summary.letters, &name, "o_mean");
-        for (&letter, &ms) in &ms {
-            let Some(&wanted) = target.get(&letter) else { continue };
-            if ms >= TAU * wanted && damage.get(&letter).is_some_and(|&o| o <= O_CAP) {
-                matched.entry(letter).or_insert(k);
-            }
-        }
-        let mut values = BTreeMap::new();
-        for metric in ["ms", "o_mean", "m_star"] {
-            if let Some(estimate) = summary.values.get(&format!("{name}/{metric}")) {
-                values.insert(metric.to_owned(), estimate.clone());
-            }
-        }
-        let share = matched.len() as f64 / target.len().max(1) as f64;
-        let sizes: Vec<f64> = ranked.iter().map(|r| r.len().min(k) as f64).collect();
-        values.insert("set_size".to_owned(), macro_estimate(&sizes, "latents"));
-        values.insert(
-            "matched".to_owned(),
-            Estimate::point(share, target.len() as u64, "share"),
-        );
-        rows.push(TableRow {
-            at: BTreeMap::from([("k".to_owned(), k.to_string())]),
-            values,
-        });
-    }
-    // The median is known as soon as half of the letters match, whatever the others would need.
-    let mut needed: Vec<usize> = matched.values().copied().collect();
-    needed.sort_unstable();
-    if let Some(&median) = needed.get(target.len() / 2).filter(|_| !target.is_empty()) {
-        let median = Estimate::point(median as f64, target.len() as u64, "latents").lower_is_better();
-        summary.put("k_to_match/median", median);
-    }
-    let largest = KS[KS.len() - 1];
-    // Letters that never match count as the largest k tried: a restricted mean, biased down.
-    let restricted: Vec<f64> = target
-        .keys()
-        .map(|letter| matched.get(letter).copied().unwrap_or(largest) as f64)
-        .collect();
-    if !restricted.is_empty() {
-        summary.put(
-            "k_to_match/restricted_mean",
-            macro_estimate(&restricted, "latents").lower_is_better(),
-        );
-        let share = matched.len() as f64 / target.len() as f64;
-        summary.put(
-            "k_to_match/matched",
-            Estimate::point(share, target.len() as u64, "share").higher_is_better(),
-        );
-    }
-    summary.tables.insert("k_curve".to_owned(), rows);
 }

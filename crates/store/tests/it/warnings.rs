@@ -54,6 +54,15 @@ fn all() -> Vec<Warning> {
             dtype: "bf16".into(),
             reference: "f32".into(),
         },
+        Warning::NotMeasured {
+            measurement: "differential".into(),
+            reason: "too few letters".into(),
+        },
+        Warning::SeparatedCovariates {
+            measurement: "differential".into(),
+            covariates: vec!["length".into(), "capital".into()],
+            ridge: 0.01,
+        },
     ]
 }
 

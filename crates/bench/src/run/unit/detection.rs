@@ -16,8 +16,9 @@ use crate::run::summary::{Summary, macro_estimate};
 /// What the SAE is as a detector of letters, and how good it is as an SAE.
 pub(super) fn detection(lab: Lab<'_>, of: &OfSae<'_>, input: &SaeInput, summary: &mut Summary) -> anyhow::Result<()> {
     let Lab { plan, site, .. } = lab;
-    let OfSae { sae, probes, own, .. } = of;
-    let test = sae.encode(&site.test.x);
+    let OfSae {
+        sae, probes, own, test, ..
+    } = of;
     let n = site.test.n();
     let main: Vec<u32> = probes.iter().map(|p| p.latent).collect();
     let columns = test.columns();
@@ -49,7 +50,7 @@ pub(super) fn detection(lab: Lab<'_>, of: &OfSae<'_>, input: &SaeInput, summary:
                     .zip(direction)
                     .map(|(&x, v)| f64::from(x) * v)
                     .sum();
-                full_absorption(&test, row, own, &cosines, projection / length).is_some()
+                full_absorption(test, row, own, &cosines, projection / length).is_some()
             });
             absorbed.count()
         };
@@ -132,7 +133,7 @@ fn warn_mismatch(plan: &Plan, input: &SaeInput, l0: f64, summary: &mut Summary) 
 }
 
 /// Logistic scores of all test words, `[n, classes]`.
-fn scores_of(site: &Site) -> anyhow::Result<Vec<f64>> {
+pub(super) fn scores_of(site: &Site) -> anyhow::Result<Vec<f64>> {
     let design = linear_probe::Design::new(&site.test.x, site.test.n(), site.test.d)?;
     Ok(site.directions.lr.scores(design)?)
 }

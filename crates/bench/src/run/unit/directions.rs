@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ablation::arms;
 use store::{Estimate, LetterRow, TableRow, Warning};
 
-use super::{Lab, Unit};
+use super::{Lab, Unit, efficiency, misread};
 use crate::run::plan::Plan;
 use crate::run::site::{Site, Stages, layer_map};
 use crate::run::summary::{Summary, macro_estimate};
@@ -38,6 +38,8 @@ pub(crate) fn directions(lab: Lab<'_>) -> anyhow::Result<Unit> {
         }
         unit.arm(lab, &arm, None)?;
     }
+    efficiency::spans(lab, &mut unit)?;
+    misread::of_probe(lab, &mut unit.summary)?;
     let n = plan.letters.len() as u64;
     let probe = |field: fn(&linear_probe::metrics::ClassScores) -> f64| {
         let values: Vec<f64> = site.lr.classes.iter().flatten().map(field).collect();

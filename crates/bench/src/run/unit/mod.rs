@@ -2,7 +2,9 @@
 
 mod detection;
 mod directions;
+mod efficiency;
 mod gap;
+mod misread;
 mod sae;
 
 use ::sae::SparseLatents;
@@ -17,6 +19,7 @@ use super::site::{Site, Stages};
 use super::summary::Summary;
 
 pub(crate) use directions::directions;
+pub(crate) use efficiency::{GREEDY_KS, greedy_latents};
 pub(crate) use sae::of_sae;
 
 /// Arms without an SAE, in the order of the table.
@@ -25,8 +28,17 @@ pub(crate) const DIRECTION_ARMS: [&str; 7] = ["null", "full-site", "random", "di
 /// Selection rules of one latent per letter; `oracle` sees the test words.
 pub(crate) const RULES: [&str; 4] = ["cosine", "probe", "effect", "oracle"];
 
+/// Directions that are one edit for all letters.
+pub(crate) const LABEL_FREE_ARMS: [&str; 2] = ["lr-span", "leace-25u"];
+
+/// Sets of latents that are one edit for all letters.
+pub(crate) const LABEL_FREE_SAE: [&str; 2] = ["sae:26u:probe", "sae:26u:random"];
+
 /// Set sizes of the k-curve.
 pub(crate) const KS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+
+/// Set sizes that `--arms full` adds.
+pub(crate) const KS_FULL: [usize; 2] = [96, 128];
 
 /// Name of the arm of one latent per letter chosen by a rule.
 pub(crate) fn one_latent(rule: &str) -> String {
@@ -38,12 +50,25 @@ pub(crate) fn k_latents(k: usize) -> String {
     format!("sae:k={k}")
 }
 
-/// Every arm of an SAE's unit.
-pub(crate) fn sae_arm_names() -> Vec<String> {
+/// Every arm of the unit without an SAE.
+pub(crate) fn direction_arm_names() -> Vec<String> {
+    DIRECTION_ARMS
+        .iter()
+        .chain(&LABEL_FREE_ARMS)
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// Every arm of an SAE's unit; those of `--arms full` with `full`.
+pub(crate) fn sae_arm_names(full: bool) -> Vec<String> {
     let rules = RULES.iter().map(|rule| one_latent(rule));
+    let curve = efficiency::sizes(full).into_iter().skip(1).map(k_latents);
+    let greedy: &[usize] = if full { &GREEDY_KS } else { &[] };
     rules
         .chain(["sae:random".to_owned()])
-        .chain(KS[1..].iter().map(|&k| k_latents(k)))
+        .chain(curve)
+        .chain(LABEL_FREE_SAE.map(str::to_owned))
+        .chain(greedy.iter().map(|&k| greedy_latents(k)))
         .chain([Absorbed::FULL, Absorbed::COMPONENT].map(str::to_owned))
         .collect()
 }

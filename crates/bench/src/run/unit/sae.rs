@@ -9,9 +9,9 @@ use store::Warning;
 
 use super::detection::detection;
 use super::gap::gap;
-use super::{KS, Lab, Unit, k_latents, one_latent};
+use super::{KS, Lab, Unit, efficiency, misread, one_latent};
 use crate::run::plan::{Plan, SaeInput};
-use crate::run::summary::{Summary, k_to_match, macro_estimate};
+use crate::run::summary::Summary;
 
 /// Decoder norms this close to 1 count as 1: bf16 storage alone moves them by half of it.
 const UNIT_TOLERANCE: f32 = 0.01;
@@ -22,10 +22,11 @@ pub(super) struct OfSae<'a> {
     /// Latents and off-class means of the train words.
     pub(super) side: SaeSide<'a>,
     /// Latents of the selection words (a part of the train words), one row each of `site.select`.
-    #[expect(dead_code, reason = "used by the parts of the full study")]
     pub(super) select: SparseLatents,
     /// Latents of the scored words and of their donors, one row each of `site.scored`.
     pub(super) scored: SparseLatents,
+    /// Latents of all test words, one row each of `site.test`.
+    pub(super) test: SparseLatents,
     /// Exact effect of every active latent on every selection word.
     #[expect(dead_code, reason = "used by the parts of the full study")]
     pub(super) effects: Vec<SingleEffect>,
@@ -62,6 +63,7 @@ impl<'a> OfSae<'a> {
         Ok(Self {
             sae,
             select,
+            test: encode(site.test.n(), &site.test.x),
             scored: encode(site.scored.rows.len(), &site.scored.sites()),
             effects,
             ranked,
@@ -136,17 +138,17 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
         .side
         .random_arm(&of.by_probe(), &site.train, args.random_draws, plan.directions.seed);
     unit.arm(lab, &random, Some(&of.scored))?;
-    for &k in &KS[1..] {
-        unit.arm(lab, &of.side.arm(&k_latents(k), &of.strongest(k)), Some(&of.scored))?;
-    }
+    efficiency::ms_26(&mut unit.summary);
+    efficiency::union_of_latents(lab, &of, &mut unit)?;
     warn_short(&of, input, &mut unit.summary);
-    let supporting: Vec<f64> = of.ranked.iter().map(|r| r.len() as f64).collect();
-    unit.summary
-        .put("k_curve/supporting", macro_estimate(&supporting, "latents"));
-    k_to_match(&mut unit.summary, reference, &of.ranked);
+    efficiency::exact(lab, &of, reference, &mut unit)?;
+    if args.full() {
+        efficiency::grown(lab, &of, reference, &mut unit)?;
+    }
 
     lab.profile
         .time("detect", None, || detection(lab, &of, input, &mut unit.summary))?;
+    misread::misread(lab, &of, reference, &mut unit.summary)?;
     lab.profile
         .time("gap", Some(lab.stages), || gap(lab, &of, input, reference, &mut unit))?;
     Ok(unit)
