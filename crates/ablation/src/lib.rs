@@ -25,6 +25,7 @@ mod readout;
 pub mod rewrite;
 mod score;
 pub mod select;
+pub mod side;
 mod stage;
 
 pub use arms::{Arm, SaeSide};
