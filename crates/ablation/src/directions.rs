@@ -34,11 +34,11 @@ impl Labelled {
         &self.x[i * self.d..(i + 1) * self.d]
     }
 
-    fn design(&self) -> Result<Design<'_>> {
+    pub(crate) fn design(&self) -> Result<Design<'_>> {
         Ok(Design::new(&self.x, self.n(), self.d)?)
     }
 
-    fn labels(&self) -> Result<Labels> {
+    pub(crate) fn labels(&self) -> Result<Labels> {
         Ok(Labels::new(&self.y, self.classes)?)
     }
 }
@@ -96,7 +96,7 @@ impl Directions {
 }
 
 /// `E[x | y != c]` for every class, f64.
-fn off_class_means(train: &Labelled) -> Vec<Vec<f64>> {
+pub(crate) fn off_class_means(train: &Labelled) -> Vec<Vec<f64>> {
     let d = train.d;
     let mut sums = vec![vec![0.0; d]; train.classes];
     let mut counts = vec![0usize; train.classes];

@@ -160,6 +160,18 @@ impl<'a> Bench<'a> {
         &self.full
     }
 
+    /// The row whose vector is patched into a row, where it has one.
+    #[must_use]
+    pub fn donor(&self, row: usize) -> Option<usize> {
+        self.donors.get(row).copied().flatten()
+    }
+
+    /// Logits of a row with its donor's whole vector, where it has one.
+    #[must_use]
+    pub fn patched_full(&self, row: usize) -> Option<&LetterLogits> {
+        self.patched_full.get(row)?.as_ref().map(|(logits, _)| logits)
+    }
+
     /// Applies an arm to every pair; `latents` are those of the captured rows.
     ///
     /// # Errors

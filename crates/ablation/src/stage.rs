@@ -129,6 +129,16 @@ impl Capture {
         &self.stream[(row * self.seq + position) * self.d..][..self.d]
     }
 
+    /// The vectors of a row at some positions, counted from the query word (0), `[positions, d_model]`.
+    ///
+    /// # Panics
+    /// If the row has no such positions.
+    #[must_use]
+    pub fn span(&self, row: usize, positions: Range<usize>) -> &[f32] {
+        let row = &self.stream[row * self.seq * self.d..(row + 1) * self.seq * self.d];
+        &row[positions.start * self.d..positions.end * self.d]
+    }
+
     /// Positions of each row, the query word's included.
     #[must_use]
     pub fn positions(&self) -> usize {
@@ -351,13 +361,49 @@ impl<'a> Stage<'a> {
         rows: &[usize],
         vectors: &[f32],
     ) -> Result<Vec<LetterLogits>> {
+        self.edited_logits_over(capture, position..position + 1, rows, vectors)
+    }
+
+    /// As [`Stage::edited_logits`], with neighbouring positions edited at once.
+    ///
+    /// # Shapes
+    /// - `positions`: counted from the query word (0)
+    /// - `vectors`: `[edits, positions, d_model]`
+    /// - returns: `[edits]` of 26 logits
+    ///
+    /// # Errors
+    /// As [`Stage::edited_logits`], or there are no such positions.
+    pub fn edited_logits_over(
+        &self,
+        capture: &Capture,
+        positions: Range<usize>,
+        rows: &[usize],
+        vectors: &[f32],
+    ) -> Result<Vec<LetterLogits>> {
         let edit = Edit {
             capture,
-            position,
+            position: positions.start,
+            count: positions.len(),
             rows,
             vectors,
         };
         self.logits_of(edit, &self.letters)
+    }
+
+    /// The stream after the last layer at the last position, where the answer is predicted, with the query word's vector replaced:
+    /// `[edits, d_model]`.
+    ///
+    /// # Errors
+    /// As [`Stage::edited_logits`].
+    pub fn edited_last(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<f32>> {
+        let edit = Edit {
+            capture,
+            position: 0,
+            count: 1,
+            rows,
+            vectors,
+        };
+        self.edited(edit, capture.d, |last| Ok(last.to_vec()))
     }
 
     /// As [`Stage::edited_logits`], of 26 other tokens.
@@ -374,6 +420,7 @@ impl<'a> Stage<'a> {
         let edit = Edit {
             capture,
             position: 0,
+            count: 1,
             rows,
             vectors,
         };
@@ -400,6 +447,7 @@ impl<'a> Stage<'a> {
         let edit = Edit {
             capture,
             position: 0,
+            count: 1,
             rows,
             vectors,
         };
@@ -442,6 +490,7 @@ impl<'a> Stage<'a> {
         let edit = Edit {
             capture,
             position: 0,
+            count: 1,
             rows,
             vectors,
         };
@@ -497,20 +546,21 @@ impl<'a> Stage<'a> {
         let Edit {
             capture,
             position,
+            count,
             rows,
             vectors,
         } = edit;
-        if vectors.len() != rows.len() * capture.d || rows.iter().any(|&row| row >= capture.rows.len()) {
+        if vectors.len() != rows.len() * count * capture.d || rows.iter().any(|&row| row >= capture.rows.len()) {
             return Err(AblationError::Edit(format!(
-                "{} edited values for {} rows of width {}",
+                "{} edited values for {count} positions of {} rows of width {}",
                 vectors.len(),
                 rows.len(),
                 capture.d
             )));
         }
-        if position >= self.seq {
+        if count == 0 || position + count > self.seq {
             return Err(AblationError::Edit(format!(
-                "position {position} behind the query word; the prompts have {} from it on",
+                "{count} positions from {position} on behind the query word; the prompts have {} from it on",
                 self.seq
             )));
         }
@@ -522,16 +572,18 @@ impl<'a> Stage<'a> {
         let Edit {
             capture,
             position,
+            count,
             rows,
             vectors,
         } = edit;
         let (d, width) = (capture.d, self.seq * capture.d);
+        let edited = count * d;
         let mut x = Vec::with_capacity(edits.len() * width);
         for &edit in edits {
             let row = &capture.stream[rows[edit] * width..(rows[edit] + 1) * width];
             x.extend_from_slice(&row[..position * d]);
-            x.extend_from_slice(&vectors[edit * d..(edit + 1) * d]);
-            x.extend_from_slice(&row[(position + 1) * d..]);
+            x.extend_from_slice(&vectors[edit * edited..(edit + 1) * edited]);
+            x.extend_from_slice(&row[(position + count) * d..]);
         }
         x
     }
@@ -566,11 +618,14 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Vectors that replace those of captured rows at one position.
+/// Vectors that replace those of captured rows at neighbouring positions.
 #[derive(Clone, Copy)]
 struct Edit<'a> {
     capture: &'a Capture,
+    /// The first of the positions.
     position: usize,
+    /// How many there are.
+    count: usize,
     rows: &'a [usize],
     vectors: &'a [f32],
 }

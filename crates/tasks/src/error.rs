@@ -42,6 +42,12 @@ pub enum TaskError {
         /// The letter.
         letter: Letter,
     },
+    /// An answer to another question has no tokens.
+    #[error("the tokenizer gives no token for the answer `{text}`")]
+    AnswerWithoutTokens {
+        /// The answer.
+        text: String,
+    },
     /// Two answers cannot be told apart.
     #[error("the answers `{}` and `{}` end in the same token {id}, so their logits cannot differ", first.answer_text(), second.answer_text())]
     AnswerCollision {

@@ -14,6 +14,7 @@
 
 mod answer;
 mod answer_tokens;
+mod attribute;
 mod corpus;
 mod error;
 mod icl;
@@ -32,6 +33,7 @@ mod word;
 
 pub use answer::{AnswerFormat, AnswerStyle};
 pub use answer_tokens::{AnswerTokens, AnswerWarning};
+pub use attribute::{Attribute, Question, ask_instead};
 pub use corpus::{Corpus, CorpusPlan, Document, Format};
 pub use error::TaskError;
 pub use icl::{Assignment, IclDraw, IclPlan, IclRequest, IclSet, draw_icl};

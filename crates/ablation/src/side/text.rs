@@ -67,7 +67,7 @@ impl<'a> TextStage<'a> {
             .into_iter()
             .map(|ids| {
                 let from = usize::from(ids.first().is_some_and(|first| Some(*first) == start));
-                let sequence = Sequence { row, from, ids };
+                let sequence = Sequence { ids, row, from };
                 row += sequence.ids.len();
                 sequence
             })

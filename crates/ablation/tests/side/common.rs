@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use ablation::effects::{LetterLogits, log_odds};
+use ablation::{Capture, Item, Pair, Readout, Stage};
 use model_runner::{Keep, Transformer};
+use sae::{Architecture, Metadata, Normalization, Output, Reshape, Sae, SaeConfig, Weights};
 
 pub(crate) const LAYER: usize = 1;
 
@@ -42,4 +45,97 @@ pub(crate) fn divergence(clean: &[f64], edited: &[f64]) -> f64 {
 /// Surprise at a token.
 pub(crate) fn surprise(logits: &[f64], token: u32) -> f64 {
     -log_softmax(logits)[token as usize]
+}
+
+pub(crate) const WORDS: usize = 60;
+pub(crate) const CLASSES: usize = 4;
+
+/// Tokens before the query word, per example set.
+pub(crate) fn prefixes() -> Vec<Vec<u32>> {
+    (0..3)
+        .map(|set| (0..12).map(|i| 2 + (set * 131 + i * 29) % 900).collect())
+        .collect()
+}
+
+pub(crate) fn items() -> Vec<Item> {
+    (0..WORDS)
+        .map(|w| Item {
+            set: w % 3,
+            suffix: vec![100 + w as u32 * 7, 20, 21, 22, 23],
+        })
+        .collect()
+}
+
+/// The 26 answer tokens.
+pub(crate) fn letters() -> [u32; 26] {
+    std::array::from_fn(|i| 500 + i as u32 * 3)
+}
+
+pub(crate) fn stage(model: &Transformer) -> Stage<'_> {
+    Stage::new(model, &prefixes(), items(), &letters()).unwrap()
+}
+
+pub(crate) fn capture(stage: &Stage<'_>) -> Capture {
+    stage.capture(&[LAYER], None).unwrap().remove(0)
+}
+
+/// Classes by the model's log-odds of the first answers, so that ceilings are positive somewhere.
+pub(crate) fn classes(readout: &dyn Readout) -> Vec<usize> {
+    let clean = readout.clean_logits().unwrap();
+    let best = |logits: &LetterLogits| {
+        let rank = |&c: &usize| log_odds(logits, c);
+        (0..CLASSES).max_by(|a, b| rank(a).total_cmp(&rank(b))).unwrap()
+    };
+    let mut y: Vec<usize> = clean.iter().map(best).collect();
+    // Every class needs words to be fitted on.
+    for class in 0..CLASSES {
+        y[class] = class;
+        y[CLASSES + class] = class;
+    }
+    y
+}
+
+/// Every letter's editor on every word.
+pub(crate) fn pairs(y: &[usize]) -> Vec<Pair> {
+    let every = |class: usize| {
+        y.iter().enumerate().map(move |(row, &own)| Pair {
+            class,
+            row,
+            on: own == class,
+        })
+    };
+    (0..CLASSES).flat_map(every).collect()
+}
+
+/// For each row another of the same example set and another class.
+pub(crate) fn donors(y: &[usize]) -> Vec<Option<usize>> {
+    (0..y.len())
+        .map(|row| (0..y.len()).find(|&o| o % 3 == row % 3 && y[o] != y[row]))
+        .collect()
+}
+
+/// Reconstructs its input exactly: latents `max(x, 0)` and `max(-x, 0)`.
+pub(crate) fn perfect_sae(d: usize) -> Sae {
+    let mut weights = Weights {
+        w_enc: vec![0.0; 2 * d * d],
+        b_enc: vec![0.0; 2 * d],
+        w_dec: vec![0.0; 2 * d * d],
+        b_dec: vec![0.0; d],
+        ..Weights::default()
+    };
+    for i in 0..d {
+        (weights.w_enc[i * 2 * d + i], weights.w_enc[i * 2 * d + d + i]) = (1.0, -1.0);
+        (weights.w_dec[i * d + i], weights.w_dec[(d + i) * d + i]) = (1.0, -1.0);
+    }
+    let config = SaeConfig {
+        d_in: d,
+        d_sae: 2 * d,
+        architecture: Architecture::Standard,
+        apply_b_dec_to_input: false,
+        normalize_activations: Normalization::None,
+        reshape_activations: Reshape::None,
+        output: Output::autoencoder(d),
+        metadata: Metadata::new(),
+    };
+    Sae::new(config, weights).unwrap()
 }
