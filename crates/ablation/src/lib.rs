@@ -21,6 +21,7 @@ pub mod layers;
 mod measure;
 pub mod misread;
 pub mod paper;
+pub mod planted;
 mod readout;
 pub mod rewrite;
 mod score;
