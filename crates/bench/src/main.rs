@@ -25,6 +25,7 @@ mod reliability;
 mod run;
 mod size;
 mod train;
+mod validate;
 
 /// Measure what sparse autoencoders miss, against linear probes.
 ///
@@ -58,12 +59,13 @@ Examples:
   bench explain cat                      one word, latent by latent
   bench compare A.json B.json            two finished records, letter by letter
   bench reliability                      five seeds, and what one score is worth
+  bench validate --small                 planted truths, expected beside measured
   bench leaderboard DIR                  every SAE of finished records, best first
   bench cache ls                         activations that runs kept; also gc, verify
   bench doctor                           whether this program can work here
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 input missing or wrong, 4 nothing selected,
-5 finished with failed units, 10 compared and outside the tolerance.";
+5 finished with failed units, 10 compared or validated and outside the tolerance.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -96,6 +98,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Repeat the benchmark over redrawn seeds: how far its scores can be trusted.
     Reliability(reliability::ReliabilityArgs),
+    /// Check the measurements on planted truths: expected beside measured.
+    Validate(validate::ValidateArgs),
     /// Rank the SAEs of finished records.
     Leaderboard(leaderboard::LeaderboardArgs),
     /// List, bound or check the cache of activations.
@@ -147,6 +151,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(args)) => explain::explain(&args),
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::Reliability(args)) => threads(args.threads).and_then(|()| reliability::command(&args)),
+        Some(Command::Validate(args)) => threads(args.threads).and_then(|()| validate::command(&args)),
         Some(Command::Leaderboard(args)) => leaderboard::leaderboard(&args),
         Some(Command::Cache(args)) => cache::cache(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
