@@ -102,7 +102,16 @@ const NAMES: [&str; 4] = ["length", "capital", "constant", "twice the length"];
 #[test]
 fn misses_that_depend_on_the_word_are_found_and_named() {
     let found = differential(&NAMES, &words(1.0)).unwrap();
-    assert_eq!(found.unusable, ["constant", "twice the length"]);
+    let unusable: Vec<(&str, &str)> = found
+        .unusable
+        .iter()
+        .map(|(n, why)| (n.as_str(), why.as_str()))
+        .collect();
+    let expected = [
+        ("constant", "varies within 0 letters, at least 6 are needed"),
+        ("twice the length", "is a combination of the covariates before it"),
+    ];
+    assert_eq!(unusable, expected);
     assert_eq!(found.letters, 20);
     let [length, capital] = found.covariates.as_slice() else {
         panic!("{found:?}")
@@ -114,6 +123,23 @@ fn misses_that_depend_on_the_word_are_found_and_named() {
         "{length:?}"
     );
     assert!(capital.q > 0.01, "{capital:?}");
+}
+
+/// Capital words in five letters only, all missed: their clustered error would be next to nothing.
+#[test]
+fn a_covariate_that_few_letters_inform_is_left_out() {
+    let mut all = words(0.0);
+    for word in &mut all {
+        word.covariates[1] = 0.0;
+    }
+    for class in 0..5 {
+        let word = all.iter_mut().find(|word| word.class == class).unwrap();
+        word.covariates[1] = 1.0;
+        word.silent = true;
+    }
+    let found = differential(&NAMES, &all).unwrap();
+    assert!(found.covariates.iter().all(|c| c.name != "capital"), "{found:?}");
+    assert!(found.unusable[0].1.contains("within 5 letters"), "{found:?}");
 }
 
 #[test]

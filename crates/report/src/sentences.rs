@@ -3,7 +3,11 @@
 //! A table makes its reader compare; these sentences do it for them, with interval and p value in the same breath. They judge by
 //! the numbers they are given and compute nothing.
 
+mod mediation;
+
 use crate::number;
+
+pub use mediation::{Choice, Mediation, Together, mediate};
 
 /// A measured number of something that has a name.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,10 @@ use stats::{LogisticPlan, LogisticRows, benjamini_hochberg, logistic_within, usa
 
 use crate::error::{AblationError, Result};
 
+/// Fewest letters within which a covariate must vary. Errors clustered by letter are far too small for a covariate that only a
+/// few letters inform (Cameron & Miller 2015, section VI.D): five capital words in four letters can look certain.
+pub const MIN_VARYING: usize = 6;
+
 /// One word of a letter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WordOutcome {
@@ -35,8 +39,8 @@ pub struct Covariate {
 pub struct Differential {
     /// The covariates that could be used, in the order given.
     pub covariates: Vec<Covariate>,
-    /// Covariates that do not vary within letters, or repeat others.
-    pub unusable: Vec<String>,
+    /// Covariates that could not be used, with the reason.
+    pub unusable: Vec<(String, String)>,
     /// Words used.
     pub words: usize,
     /// Letters used: the latent is silent on some of their words and not on others.
@@ -52,7 +56,8 @@ pub struct Differential {
 /// - `names`: `[covariates]`; `words`: `[words]`
 ///
 /// # Errors
-/// A word has another number of covariates, too few letters have both outcomes, or no covariate is of use.
+/// A word has another number of covariates, too few letters have both outcomes, or no covariate is of use: each must vary within
+/// at least [`MIN_VARYING`] letters and be no combination of those before it.
 pub fn differential(names: &[&str], words: &[WordOutcome]) -> Result<Differential> {
     if let Some(bad) = words.iter().find(|w| w.covariates.len() != names.len()) {
         return Err(AblationError::Edit(format!(
@@ -77,17 +82,20 @@ pub fn differential(names: &[&str], words: &[WordOutcome]) -> Result<Differentia
             .collect()
     };
     let all: Vec<usize> = (0..names.len()).collect();
-    let x = table(&all);
-    let kept = usable_columns(LogisticRows {
+    let varying: Vec<usize> = all.iter().map(|&c| letters_in_which(&columns[c], &letter)).collect();
+    let informed: Vec<usize> = all.iter().copied().filter(|&c| varying[c] >= MIN_VARYING).collect();
+    let x = table(&informed);
+    let independent = usable_columns(LogisticRows {
         x: &x,
-        columns: names.len(),
+        columns: informed.len(),
         y: &y,
         letter: &letter,
     })?;
+    let kept: Vec<usize> = independent.into_iter().map(|at| informed[at]).collect();
     if kept.is_empty() {
-        return Err(AblationError::Edit(
-            "no covariate varies within letters whose latent is silent on some words only".to_owned(),
-        ));
+        return Err(AblationError::Edit(format!(
+            "no covariate varies within at least {MIN_VARYING} letters whose latent is silent on some of their words"
+        )));
     }
     let x = table(&kept);
     let plan = LogisticPlan::default();
@@ -113,12 +121,30 @@ pub fn differential(names: &[&str], words: &[WordOutcome]) -> Result<Differentia
         unusable: all
             .into_iter()
             .filter(|c| !kept.contains(c))
-            .map(|c| names[c].to_owned())
+            .map(|c| (names[c].to_owned(), unusable(varying[c])))
             .collect(),
         words: fit.rows,
         letters: fit.letters,
         ridge: plan.ridge,
     })
+}
+
+fn unusable(varying: usize) -> String {
+    if varying < MIN_VARYING {
+        format!("varies within {varying} letters, at least {MIN_VARYING} are needed")
+    } else {
+        "is a combination of the covariates before it".to_owned()
+    }
+}
+
+/// Number of letters within which a covariate has more than one value.
+fn letters_in_which(column: &[f64], letter: &[usize]) -> usize {
+    let mut range: std::collections::BTreeMap<usize, (f64, f64)> = std::collections::BTreeMap::new();
+    for (&value, &letter) in column.iter().zip(letter) {
+        let (lo, hi) = range.entry(letter).or_insert((value, value));
+        (*lo, *hi) = (lo.min(value), hi.max(value));
+    }
+    range.values().filter(|(lo, hi)| hi > lo).count()
 }
 
 /// A covariate less its mean, over its standard deviation; 0 throughout where it has none.

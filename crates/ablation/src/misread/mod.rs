@@ -18,5 +18,5 @@ mod instrument;
 
 pub use capture::{Agreement, Reading, Reliability, agreement, readings, reliability};
 pub use detect::{Detection, detect};
-pub use differential::{Covariate, Differential, WordOutcome, differential};
+pub use differential::{Covariate, Differential, MIN_VARYING, WordOutcome, differential};
 pub use instrument::{Wald, attenuated, wald};

@@ -1,6 +1,8 @@
 //! `bench run`: plan, shared site, units, records, words.
 
+mod answer;
 pub(crate) mod args;
+mod detectors;
 pub(crate) mod env;
 mod figures;
 mod memory;

@@ -21,6 +21,7 @@ pub(crate) fn tables(reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec
     if !saes.is_empty() {
         all.push(panel(reference, saes)?);
         all.extend(gap::tables(saes)?);
+        all.extend(super::detectors::tables(reference, saes)?);
     }
     Ok(all)
 }
@@ -123,7 +124,7 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         Column::higher("M* probe").with_help("one latent per letter, best one-latent probe on train words"),
         Column::higher("M* effect").with_help("one latent per letter, largest exact effect on train words"),
         Column::higher("M* oracle").with_help("one latent per letter, the best on the test words themselves among these rules and the three strongest: no fair score, and no less than the three rules"),
-        Column::lower("k to match").with_help("median over letters of the latents needed to reach 0.9 of LEACE's MS with O <= 0.2; sets of up to 64 were tried"),
+        Column::lower("k to match").with_help("median over letters of the latents needed to reach 0.9 of LEACE's MS with O <= 0.2"),
         Column::higher("matched").with_help("share of letters that do with at most 64"),
         Column::lower("q").with_help("paired sign flip over letters of M* (probe) against LEACE, Benjamini-Hochberg over SAEs"),
     ];
@@ -151,7 +152,7 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
                     value: median.value,
                     digits: 0,
                 },
-                None => Cell::text("> 64"),
+                None => Cell::text(largest_tried(sae)),
             },
             point("k_to_match/matched", 2),
             match q {
@@ -162,6 +163,12 @@ fn panel(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         ])?;
     }
     Ok(table)
+}
+
+/// What stands for a median beyond the largest sets.
+fn largest_tried(sae: &Record) -> String {
+    let largest = sae.summary.get("k_to_match/largest").map(|e| e.value);
+    largest.map_or_else(|| "not measured".to_owned(), |k| format!("> {k}"))
 }
 
 /// Paired differences of M* to LEACE, per SAE.
@@ -196,7 +203,7 @@ fn paired_tests(reference: &Record, saes: &[&Record]) -> anyhow::Result<Tests> {
     Ok(tests)
 }
 
-/// One to three sentences that answer the question.
+/// How far the best SAE is behind in M*, and whether a set of one latent per letter mediates spelling.
 pub(crate) fn conclusion(reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec<String>> {
     let gate = reference.warnings.iter().chain(saes.iter().flat_map(|s| &s.warnings));
     if gate
@@ -251,6 +258,7 @@ pub(crate) fn conclusion(reference: &Record, saes: &[&Record]) -> anyhow::Result
     };
     let mut sentences = conclude(&conclusion);
     sentences.extend(best.and_then(|(i, _)| gap::sentence(saes[i])));
+    sentences.extend(super::answer::answer(reference, saes)?);
     Ok(sentences)
 }
 

@@ -8,6 +8,8 @@ mod bars;
 mod figures;
 /// Reads figures back: where the texts and marks are.
 mod geometry;
+/// The sentences about sets of one latent per letter.
+mod mediation;
 /// Small multiples.
 mod panels;
 /// Each renderer on one table, on an empty one and on hostile content.

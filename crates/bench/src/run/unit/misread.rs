@@ -102,15 +102,11 @@ fn instrument(
         reliabilities.push(measured);
     }
     put_detections(name, &detections, summary);
-    let fields: [(&str, fn(&Reliability) -> Option<f64>); 5] = [
-        ("capture", |r| r.when_firing),
-        ("predicted_ratio", |r| r.predicted),
-        ("reliability", |r| r.kappa),
-        ("slope", |r| r.slope),
-        ("noise", |r| r.noise),
-    ];
-    for (field, of) in fields {
-        let values: Vec<f64> = reliabilities.iter().filter_map(of).collect();
+    let mut columns: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (field, value) in reliabilities.iter().flat_map(carried) {
+        columns.entry(field).or_default().extend(value);
+    }
+    for (field, values) in columns {
         put_macro(&format!("{name}/{field}"), &values, summary);
     }
     Ok((predicted, outcomes))
@@ -242,13 +238,7 @@ fn differential_errors(outcomes: &[WordOutcome], summary: &mut Summary) {
             row(&c.name, values, if c.slope.separated { "separated" } else { "" })
         })
         .collect();
-    rows.extend(found.unusable.iter().map(|name| {
-        row(
-            name,
-            BTreeMap::new(),
-            "does not vary within letters, or repeats another",
-        )
-    }));
+    rows.extend(found.unusable.iter().map(|(name, why)| row(name, BTreeMap::new(), why)));
     summary.tables.insert(DIFFERENTIAL.to_owned(), rows);
     summary.put(
         "detect/differential_letters",
@@ -296,18 +286,31 @@ fn detection_values(found: Option<&Detection>) -> BTreeMap<String, Estimate> {
         .collect()
 }
 
-fn reliability_values(found: &Reliability) -> BTreeMap<String, Estimate> {
-    let fields = [
+/// What a set carries of the reference's read, by name; what is undefined is left out.
+fn carried(found: &Reliability) -> [(&'static str, Option<f64>); 5] {
+    [
         ("capture", found.when_firing),
         ("predicted_ratio", found.predicted),
         ("reliability", found.kappa),
         ("slope", found.slope),
         ("noise", found.noise),
-    ];
-    fields
+    ]
+}
+
+fn reliability_values(found: &Reliability) -> BTreeMap<String, Estimate> {
+    carried(found)
         .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), Estimate::point(value?, found.own as u64, "share"))))
+        .filter_map(|(name, value)| Some((name.to_owned(), Estimate::point(value?, found.own as u64, unit(name)))))
         .collect()
+}
+
+/// Unit of a measurement by the last part of its name.
+fn unit(name: &str) -> &'static str {
+    match name.rsplit('/').next() {
+        // Worth of a unit of one quantity in another, or a regression slope: no part of a whole.
+        Some("reliability" | "slope") => "1",
+        _ => "share",
+    }
 }
 
 /// Macro means of all rates; `n` of each says in how many letters it is defined.
@@ -323,7 +326,7 @@ fn put_detections(name: &str, found: &[Option<Detection>], summary: &mut Summary
 
 fn put_macro(name: &str, values: &[f64], summary: &mut Summary) {
     if !values.is_empty() {
-        summary.put(name, macro_estimate(values, "share"));
+        summary.put(name, macro_estimate(values, unit(name)));
     }
 }
 
