@@ -75,7 +75,7 @@ impl Mediation {
         }
     }
 
-    /// `0.9 of the MS of `leace-1``.
+    /// What counts as reaching the reference, in words.
     fn goal(&self) -> String {
         format!("{} of the MS of `{}`", self.tau, self.reference.name)
     }

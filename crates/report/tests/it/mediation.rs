@@ -9,14 +9,14 @@ fn named(name: &str, value: f64) -> Named {
     }
 }
 
-fn gap(value: f64, p: Option<f64>) -> Option<Gap> {
-    Some(Gap {
+fn gap(value: f64, p: Option<f64>) -> Gap {
+    Gap {
         value,
         lo: Some(value - 0.04),
         hi: Some(value + 0.04),
         p,
         units: "25 letters".into(),
-    })
+    }
 }
 
 /// A choice whose mediated share is `ms`, against a reference of .80 of which nine tenths are asked for.
@@ -25,8 +25,8 @@ fn choice(name: &str, rule: &str, ms: f64, damage: f64) -> Choice {
         ms: named(name, ms),
         rule: rule.into(),
         damage: Some(damage),
-        gap: gap(0.80 - ms, Some(0.0002)),
-        short: gap(0.72 - ms, None),
+        gap: Some(gap(0.80 - ms, Some(0.0002))),
+        short: Some(gap(0.72 - ms, None)),
     }
 }
 

@@ -140,7 +140,7 @@ impl Curve<'_> {
         for letter in lab.plan.letters.iter().map(|l| l.lower()) {
             let mut values = BTreeMap::new();
             if let Some(area) = points.get(&letter).and_then(|p| auc(&m_stars(p), self.ends[0])) {
-                values.insert("auc".to_owned(), Estimate::point(area, 1, "share"));
+                values.insert("auc_k".to_owned(), Estimate::point(area, 1, "share"));
             }
             if let Some(seen) = seen.get(&letter) {
                 // Two names, so that a bound is never read as a value.

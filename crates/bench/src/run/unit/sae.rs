@@ -206,8 +206,8 @@ fn best_on_test(
     chosen: &[Vec<Vec<u32>>],
     by_effect: &[Vec<u32>],
 ) -> anyhow::Result<Vec<Vec<u32>>> {
-    let Lab { plan, site, bench, .. } = lab;
     const STRONGEST: usize = 3;
+    let Lab { plan, site, bench, .. } = lab;
     let nth = |n: usize| -> Vec<Vec<u32>> {
         by_effect
             .iter()
