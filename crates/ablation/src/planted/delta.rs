@@ -22,6 +22,8 @@ const D: usize = 64;
 const LETTERS: usize = 3;
 /// Unrelated features of the words of each other letter.
 const OTHERS: usize = 4;
+/// Threshold of every latent: what orthogonal features read of each other in f32 must not count as firing.
+const ROUNDING: f64 = 1e-4;
 
 /// Settings of the family.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,17 +102,17 @@ impl Family {
         for child in children {
             add(&mut reads, child, -delta);
         }
-        let main = dictionary.push(reads, 0.0, 0.0, parent.clone());
+        let main = dictionary.push(reads, 0.0, ROUNDING, parent.clone());
         let absorbing = children
             .iter()
             .map(|child| {
                 let mut writes = child.clone();
                 add(&mut writes, &parent, delta);
-                dictionary.push(child.clone(), 0.0, 0.0, writes)
+                dictionary.push(child.clone(), 0.0, ROUNDING, writes)
             })
             .collect();
         for other in others {
-            dictionary.push(other.clone(), 0.0, 0.0, other.clone());
+            dictionary.push(other.clone(), 0.0, ROUNDING, other.clone());
         }
         Ok(Member {
             world: World {

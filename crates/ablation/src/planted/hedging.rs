@@ -53,7 +53,7 @@ pub fn hedging(eta: f64, words: usize, seed: u64) -> Result<Hedging> {
     for class in 0..LETTERS {
         let mut direction = letters[class].clone();
         add(&mut direction, &letters[(class + 1) % LETTERS], eta);
-        dictionary.push(direction.clone(), 0.0, 0.0, direction);
+        dictionary.push(direction.clone(), 0.0, 1e-4, direction);
     }
     Ok(Hedging {
         world: World {

@@ -7,6 +7,7 @@
 //! - [`defects`]: an autoencoder that splits, absorbs, cuts off and misses known shares of a letter;
 //! - [`hedging`]: decoder rows that write the neighbouring letter too;
 //! - [`hierarchy`]: many features in trees with exclusive children, for trained autoencoders and degraded controls;
+//! - [`room`]: the hedging rate of trained autoencoders: what their latents give back when there is room;
 //! - [`invariance`]: other spellings of one world that must not change a score;
 //! - [`transformer`]: a checkpoint whose one attention head copies the letter at a known layer.
 //!
@@ -19,6 +20,7 @@ mod draw;
 pub mod hedging;
 pub mod hierarchy;
 pub mod invariance;
+pub mod room;
 pub mod transformer;
 
 use linear_probe::{Design, Labels, LogisticConfig, Moments, Shrinkage, diff_of_means, fit_logistic};

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use config::{DeadLatents, TrainConfig};
 pub use objective::Objective;
 pub use source::{ActivationSource, Rows};
-pub use trainer::train;
+pub use trainer::{extend, train};
 
 /// How a run went. Everything but the loss curve is measured on held-out rows in their own, unscaled units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! The trained tensors; gradients and Adam's moments have the same form.
 
+use crate::Weights;
+
 /// Encoder and decoder both have one contiguous row per latent, which is how gradients of active latents are added up.
 ///
 /// # Shapes
@@ -46,6 +48,22 @@ impl Params {
             &mut self.b_dec,
             &mut self.log_threshold,
         ]
+    }
+
+    /// Takes the first latents and the decoder bias from the weights of an autoencoder of unscaled rows.
+    pub(crate) fn continue_from(&mut self, weights: &Weights, scale: f32) {
+        let (d_in, old) = (self.d_in, weights.b_enc.len());
+        for latent in 0..old {
+            for input in 0..d_in {
+                self.w_enc[latent * d_in + input] = weights.w_enc[input * old + latent];
+            }
+            // Directions stay and what they are compared with grows, as rows do.
+            self.b_enc[latent] = weights.b_enc[latent] * scale;
+        }
+        self.w_dec[..old * d_in].copy_from_slice(&weights.w_dec);
+        for (to, from) in self.b_dec.iter_mut().zip(&weights.b_dec) {
+            *to = from * scale;
+        }
     }
 
     pub(crate) fn decoder_row(&self, latent: u32) -> &[f32] {

@@ -10,7 +10,7 @@ use super::params::Params;
 use super::step::{self, Context, Outcome};
 use super::workspace::Workspace;
 use super::{ActivationSource, TrainReport, finish, seed};
-use crate::{Sae, SaeError, evaluate};
+use crate::{Architecture, Normalization, Sae, SaeError, evaluate};
 
 /// Rows from which scale and mean are estimated.
 const SAMPLE: usize = 8192;
@@ -46,7 +46,50 @@ pub fn train(
     activations: &dyn ActivationSource,
     seed: u64,
 ) -> Result<(Sae, TrainReport), SaeError> {
-    let start = Instant::now();
+    from(None, config, activations, seed)
+}
+
+/// Trains on from `start`, whose latents stay the first ones, with as many new ones behind them as `config` has more: what a narrow
+/// autoencoder does when it gets room.
+///
+/// Adam starts anew. Batches and the new latents come from `seed`, as in [`train`].
+///
+/// # Errors
+/// Those of [`train`], and [`SaeError::Train`] where `start` is not a `ReLU` autoencoder of rows as they are, is wider than `config`
+/// says, treats the decoder bias differently, or has an objective of another kind to go on with.
+pub fn extend(
+    start: &Sae,
+    config: &TrainConfig,
+    activations: &dyn ActivationSource,
+    seed: u64,
+) -> Result<(Sae, TrainReport), SaeError> {
+    let found = start.config();
+    let fits = found.architecture == Architecture::Standard
+        && found.normalize_activations == Normalization::None
+        && !start.is_transcoder()
+        && found.d_in == activations.width()
+        && found.d_sae <= config.d_sae
+        && found.apply_b_dec_to_input == config.apply_b_dec_to_input
+        && matches!(config.objective, Objective::Standard { .. });
+    if !fits {
+        return Err(SaeError::Train {
+            field: "start",
+            value: format!("{} of {} latents", found.architecture.name(), found.d_sae),
+            reason: "training goes on from a ReLU autoencoder of these rows, no wider than the result, with the same treatment of the \
+                     decoder bias and an L1 penalty"
+                .to_owned(),
+        });
+    }
+    from(Some(start), config, activations, seed)
+}
+
+fn from(
+    start: Option<&Sae>,
+    config: &TrainConfig,
+    activations: &dyn ActivationSource,
+    seed: u64,
+) -> Result<(Sae, TrainReport), SaeError> {
+    let begun = Instant::now();
     let d_in = activations.width();
     config.check(activations.rows())?;
     let (mut batches, held_out) = Batches::split(activations.rows(), config.held_out_rows, seed);
@@ -54,6 +97,9 @@ pub fn train(
     activations.read(batches.sample(SAMPLE), &mut sample)?;
     let scale = input_scale(&sample, d_in)?;
     let mut run = Run::new(config, &sample, d_in, scale, seed);
+    if let Some(start) = start {
+        run.params.continue_from(&start.weights(), scale);
+    }
 
     let mut x = vec![0.0; config.batch_size * d_in];
     let mut loss_curve = Vec::new();
@@ -83,7 +129,7 @@ pub fn train(
         steps: config.steps,
         input_scale: scale,
         loss_curve,
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: begun.elapsed().as_secs_f64(),
     };
     Ok((sae, report))
 }

@@ -1,9 +1,12 @@
 //! Trained toys: what absorption and hedging look like when training makes them.
 
-use ablation::SaeSide;
 use ablation::gap::{Accounting, Config, Reference, shares};
-use ablation::Labelled;
+use ablation::planted::room::{Pairs, hedging_rate};
+use ablation::{Labelled, SaeSide};
 use sae::toy::{Setting as Toy, TABLE3_PUBLISHED, ToyConfig, ToyData, ToySae, absorption, train_all};
+
+use sae::train::{Rows, extend};
+use sae::{Objective, TrainConfig};
 
 use super::{Check, Setting};
 
@@ -11,6 +14,7 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
     const THEORY: &str = "theory and figure 2 of Chanin et al. 2025: absent at least .95, full at most .05";
     const TABLE: &str = "table 3 of Chanin et al. 2025, both fire; three deviations over seeds";
     const CHILD: &str = "the child fires on a fifth of the parent's rows and takes the parent with it";
+    const HEDGES: &str = "theory: a latent short of room writes what fires with its feature, and nothing else (feature hedging)";
     let seed = stats::seed::sub_seed(setting.seed, "validate/toys");
     let mut configs = vec![
         ToyConfig::new(Toy::Independent, seed),
@@ -51,7 +55,45 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
             "section 3 of Chanin et al. 2025: absorption is partial",
         ));
     }
+    for (together, name) in [(0.5, "correlated"), (0.15, "independent")] {
+        let rate = hedging(together, setting)?;
+        checks.push(if together > 0.15 {
+            Check::above(format!("hedging rate, {name} pairs"), 0.2, rate, HEDGES)
+        } else {
+            Check::below(format!("hedging rate, {name} pairs"), 0.05, rate, HEDGES)
+        });
+    }
     Ok(checks)
+}
+
+/// Hedging rate of an autoencoder with one latent for each pair of features, of which the second fires with the first at this rate.
+fn hedging(together: f64, setting: &Setting) -> anyhow::Result<f64> {
+    const FIRST: f64 = 0.3;
+    const SECOND: f64 = 0.15;
+    let seed = stats::seed::sub_seed(setting.seed, "validate/hedging");
+    let features = Pairs {
+        pairs: 5,
+        d: 100,
+        first: FIRST,
+        together,
+        alone: (SECOND - FIRST * together) / (1.0 - FIRST),
+    };
+    let data = features.rows(20_000, seed)?;
+    let rows = Rows::new(&data, features.d);
+    let objective = Objective::Standard {
+        l1_coefficient: 0.5,
+        l1_warmup_steps: 100,
+    };
+    let with = |width: usize| TrainConfig {
+        learning_rate: 1e-3,
+        batch_size: 512,
+        apply_b_dec_to_input: false,
+        ..TrainConfig::new(width, objective.clone(), setting.size(1500, 6000))
+    };
+    let (narrow, _) = extend(&features.first_features(seed)?, &with(features.pairs), &rows, seed)?;
+    let (wide, _) = extend(&narrow, &with(3 * features.pairs), &rows, seed)?;
+    let found = hedging_rate(&narrow, &wide, seed)?;
+    Ok(found.rate)
 }
 
 /// Absorbed share of the parent's read by the accounting, on rows of the toy's own data.
