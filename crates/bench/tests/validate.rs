@@ -39,9 +39,10 @@ fn named_items_run_and_nothing_else() {
     let output = bench(&["hedging", "delta", "--small", "--format", "csv"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let rows = rows(&output);
-    assert!(rows.iter().all(|[item, _, verdict]| {
-        (item == "delta" || item == "hedging") && verdict == "pass"
-    }));
+    assert!(
+        rows.iter()
+            .all(|[item, _, verdict]| { (item == "delta" || item == "hedging") && verdict == "pass" })
+    );
     assert_eq!(rows.iter().filter(|[item, ..]| item == "hedging").count(), 6);
     assert!(rows.iter().filter(|[item, ..]| item == "delta").count() > 20);
 }
@@ -51,7 +52,12 @@ fn a_planted_transformer_is_opened_and_measured() {
     let output = bench(&["transformer", "--small", "--seed", "3", "--format", "csv"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let rows = rows(&output);
-    assert_eq!(rows.iter().filter(|[_, check, _]| check.starts_with("site share")).count(), 9);
+    assert_eq!(
+        rows.iter()
+            .filter(|[_, check, _]| check.starts_with("site share"))
+            .count(),
+        9
+    );
 }
 
 #[test]
@@ -68,7 +74,17 @@ fn items_are_listed_and_unknown_ones_are_refused() {
     let output = bench(&["--list", "--format", "csv"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let text = String::from_utf8_lossy(&output.stdout);
-    for item in ["delta", "defects", "hedging", "toys", "hierarchy", "invariances", "transformer", "coverage", "size"] {
+    for item in [
+        "delta",
+        "defects",
+        "hedging",
+        "toys",
+        "hierarchy",
+        "invariances",
+        "transformer",
+        "coverage",
+        "size",
+    ] {
         assert!(text.contains(item), "{item}");
     }
     let output = bench(&["nothing"]);

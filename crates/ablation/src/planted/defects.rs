@@ -17,7 +17,7 @@
 //!
 //! Deliberately absent: write errors ([`super::hedging`] has them) and latents that fire on wrong words.
 
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use sae::Sae;
 
 use super::draw::{add, normal, orthonormal, remove_span, scale_to, unit};
@@ -180,7 +180,10 @@ impl Defects {
         let partners = &basis[self.letters..2 * self.letters];
         let markers = &basis[2 * self.letters..];
         let mut dictionary = Dictionary::new(self.d);
-        let main = letters.iter().map(|letter| main_latent(&mut dictionary, letter, markers)).collect();
+        let main = letters
+            .iter()
+            .map(|letter| main_latent(&mut dictionary, letter, markers))
+            .collect();
         let split = letters
             .iter()
             .map(|letter| {
@@ -193,85 +196,114 @@ impl Defects {
         for feature in partners.iter().chain(markers) {
             dictionary.push(feature.clone(), 0.0, 0.3, feature.clone());
         }
-        let mut absorbing = vec![Vec::new(); self.letters];
-        let mut sides = Vec::new();
-        let mut truth = Shares {
-            main: 0.0,
-            ..Shares::NONE
+        let mut plot = Plot {
+            d: self.d,
+            words,
+            basis: &basis,
+            partners,
+            markers,
+            dictionary,
+            absorbing: vec![Vec::new(); self.letters],
         };
-        for count in [self.train_words, self.test_words] {
-            let mut side = Labelled {
-                x: Vec::new(),
-                y: Vec::new(),
-                d: self.d,
-                classes: self.letters,
-            };
-            truth = Shares {
-                main: 0.0,
-                ..Shares::NONE
-            };
-            // Quotas run on over letters, so that all words together have the shares to one word.
-            let mut given = [0usize; 5];
-            for (class, letter) in letters.iter().enumerate() {
-                let (mut sums, mut total) = ([0.0; 5], 0.0);
-                for _ in 0..count {
-                    let kind = next_kind(&words, &mut given);
-                    let amplitude = 1.0 + SPREAD * (2.0 * rng.random::<f64>() - 1.0);
-                    let mut word = unit(self.d, &mut rng);
-                    remove_span(&mut word, &basis);
-                    scale_to(&mut word, 1.0);
-                    let mut x = vec![0.0; self.d];
-                    add(&mut x, letter, amplitude);
-                    add(&mut x, &word, WORD);
-                    add(&mut x, &markers[kind as usize], 1.0);
-                    for (other, partner) in partners.iter().enumerate() {
-                        let rate = if other == class { 0.5 } else { 0.05 };
-                        if rng.random::<f64>() < rate {
-                            add(&mut x, partner, PARTNER);
-                        }
-                    }
-                    side.x.extend(x.iter().map(|&v| (v + NOISE * normal(&mut rng)) as f32));
-                    side.y.push(class);
-                    let mut writes: Vec<f64> = word.iter().map(|v| v * WORD).collect();
-                    if kind == Kind::Absorbed {
-                        add(&mut writes, letter, 1.0);
-                    }
-                    let reads = word.iter().map(|v| v / WORD).collect();
-                    let latent = dictionary.push(reads, 0.0, 0.6, writes);
-                    if kind == Kind::Absorbed {
-                        absorbing[class].push(latent);
-                    }
-                    sums[kind as usize] += if kind == Kind::CutOff { amplitude - CUT } else { amplitude };
-                    if kind == Kind::CutOff {
-                        sums[Kind::Dark as usize] += CUT;
-                    }
-                    total += amplitude;
-                }
-                let n = self.letters as f64 * total;
-                truth.main += sums[0] / n;
-                truth.split += sums[1] / n;
-                truth.absorb += sums[2] / n;
-                truth.threshold += sums[3] / n;
-                truth.dark += sums[4] / n;
-            }
-            sides.push(side);
-        }
-        let (Some(test), Some(train)) = (sides.pop(), sides.pop()) else {
-            return Err(AblationError::Edit("a world has words on two sides".to_owned()));
-        };
+        let (train, _) = plot.side(&letters, self.train_words, &mut rng);
+        let (test, truth) = plot.side(&letters, self.test_words, &mut rng);
         Ok(Planting {
             world: World {
                 train,
                 test,
                 head: Head::new(&letters, 8.0, self.outcome),
             },
-            sae: dictionary.build()?,
+            sae: plot.dictionary.build()?,
+            absorbing: plot.absorbing,
             letters,
             main,
             split,
-            absorbing,
             truth,
         })
+    }
+}
+
+/// What words are made of.
+struct Plot<'a> {
+    d: usize,
+    /// Shares of the words of each kind.
+    words: [f64; 5],
+    /// Directions that words keep clear of.
+    basis: &'a [Vec<f64>],
+    partners: &'a [Vec<f64>],
+    markers: &'a [Vec<f64>],
+    dictionary: Dictionary,
+    absorbing: Vec<Vec<u32>>,
+}
+
+impl Plot<'_> {
+    /// Words of all letters, and their planted shares.
+    fn side(&mut self, letters: &[Vec<f64>], count: usize, rng: &mut impl Rng) -> (Labelled, Shares) {
+        let mut side = Labelled {
+            x: Vec::new(),
+            y: Vec::new(),
+            d: self.d,
+            classes: letters.len(),
+        };
+        let mut shares = [0.0; 5];
+        // Quotas run on over letters, so that all words together have the shares to one word.
+        let mut given = [0usize; 5];
+        for (class, letter) in letters.iter().enumerate() {
+            let (mut sums, mut total) = ([0.0; 5], 0.0);
+            for _ in 0..count {
+                let kind = next_kind(&self.words, &mut given);
+                let amplitude = 1.0 + SPREAD * (2.0 * rng.random::<f64>() - 1.0);
+                let x = self.word(class, letter, kind, amplitude, rng);
+                side.x.extend(x.iter().map(|&v| (v + NOISE * normal(rng)) as f32));
+                side.y.push(class);
+                if kind == Kind::CutOff {
+                    sums[Kind::CutOff as usize] += amplitude - CUT;
+                    sums[Kind::Dark as usize] += CUT;
+                } else {
+                    sums[kind as usize] += amplitude;
+                }
+                total += amplitude;
+            }
+            for (share, sum) in shares.iter_mut().zip(sums) {
+                *share += sum / total / letters.len() as f64;
+            }
+        }
+        let [main, split, absorb, threshold, dark] = shares;
+        let shares = Shares {
+            main,
+            split,
+            absorb,
+            threshold,
+            dark,
+        };
+        (side, shares)
+    }
+
+    /// A word's vector before noise; its latent goes into the dictionary.
+    fn word(&mut self, class: usize, letter: &[f64], kind: Kind, amplitude: f64, rng: &mut impl Rng) -> Vec<f64> {
+        let mut word = unit(self.d, rng);
+        remove_span(&mut word, self.basis);
+        scale_to(&mut word, 1.0);
+        let mut x = vec![0.0; self.d];
+        add(&mut x, letter, amplitude);
+        add(&mut x, &word, WORD);
+        add(&mut x, &self.markers[kind as usize], 1.0);
+        for (other, partner) in self.partners.iter().enumerate() {
+            let rate = if other == class { 0.5 } else { 0.05 };
+            if rng.random::<f64>() < rate {
+                add(&mut x, partner, PARTNER);
+            }
+        }
+        let mut writes: Vec<f64> = word.iter().map(|v| v * WORD).collect();
+        if kind == Kind::Absorbed {
+            add(&mut writes, letter, 1.0);
+        }
+        let reads = word.iter().map(|v| v / WORD).collect();
+        let latent = self.dictionary.push(reads, 0.0, 0.6, writes);
+        if kind == Kind::Absorbed {
+            self.absorbing[class].push(latent);
+        }
+        x
     }
 }
 

@@ -94,11 +94,11 @@ pub(super) fn sae_of(weights: Weights, d: usize, width: usize, architecture: Arc
         output: Output::autoencoder(d),
         metadata: Metadata::new(),
     };
-    Sae::new(config, weights).map_err(refused)
+    Sae::new(config, weights).map_err(|error| refused(&error))
 }
 
 /// An autoencoder that could not be made, as an error of this crate.
-pub(super) fn refused(error: sae::SaeError) -> AblationError {
+pub(super) fn refused(error: &sae::SaeError) -> AblationError {
     AblationError::Edit(error.to_string())
 }
 
@@ -131,7 +131,7 @@ pub fn rescaled(sae: &Sae, factor: impl Fn(usize) -> f32) -> Result<Sae> {
             *weight /= factor(latent);
         }
     }
-    Sae::new(config, weights).map_err(refused)
+    Sae::new(config, weights).map_err(|error| refused(&error))
 }
 
 /// The same autoencoder with its decoder rows dealt out anew: every latent reads what it read and writes what another wrote.
@@ -142,8 +142,11 @@ pub fn permuted_decoder(sae: &Sae, seed: u64) -> Result<Sae> {
     let (config, mut weights) = sae.clone().into_parts();
     let order = super::draw::permutation(config.d_sae, &mut stats::seed::rng(seed, "planted/permuted-decoder"));
     let d = config.output.d_out;
-    weights.w_dec = order.iter().flat_map(|&j| weights.w_dec[j * d..(j + 1) * d].to_vec()).collect();
-    Sae::new(config, weights).map_err(refused)
+    weights.w_dec = order
+        .iter()
+        .flat_map(|&j| weights.w_dec[j * d..(j + 1) * d].to_vec())
+        .collect();
+    Sae::new(config, weights).map_err(|error| refused(&error))
 }
 
 /// An autoencoder of random unit directions that read and write alike, with one threshold: as many active latents on `x` as `l0`.
@@ -183,7 +186,9 @@ pub fn random_of_l0(x: &[f32], d: usize, width: usize, l0: f64, seed: u64) -> Re
     let mut values = latents.arrays().2.to_vec();
     let keep = (l0 * latents.rows() as f64).round() as usize;
     if latents.rows() == 0 {
-        return Err(AblationError::Edit("a random autoencoder of a given L0 needs rows to count on".to_owned()));
+        return Err(AblationError::Edit(
+            "a random autoencoder of a given L0 needs rows to count on".to_owned(),
+        ));
     }
     values.sort_by(|a, b| b.total_cmp(a));
     with(values.get(keep).copied().unwrap_or(0.0))

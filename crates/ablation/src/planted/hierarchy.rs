@@ -1,4 +1,4 @@
-//! Many sparse features in trees, after SynthSAEBench (2026), scaled down.
+//! Many sparse features in trees, after `SynthSAEBench` (2026), scaled down.
 //!
 //! Roots fire by a Zipf law and are the letters; a node that fires passes on to at most one of its children, so that the leaves of a
 //! tree exclude each other and are its words. Besides these there are loose features whose firing is correlated through a few

@@ -57,7 +57,7 @@ pub fn rotated(world: &World, sae: &Sae, seed: u64) -> Result<(World, Sae)> {
         test: words(&world.test),
         head,
     };
-    Ok((turned, Sae::new(config, weights).map_err(refused)?))
+    Ok((turned, Sae::new(config, weights).map_err(|error| refused(&error))?))
 }
 
 /// The world with its letters dealt out anew, and the new class of each old one.

@@ -139,7 +139,9 @@ impl Readout for Planted<'_> {
             )));
         }
         let answers = rows.iter().zip(vectors.chunks_exact(d));
-        Ok(answers.map(|(&row, v)| self.head.logits(v, self.words.y[row])).collect())
+        Ok(answers
+            .map(|(&row, v)| self.head.logits(v, self.words.y[row]))
+            .collect())
     }
 }
 

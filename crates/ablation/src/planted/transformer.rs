@@ -119,11 +119,7 @@ impl Wiring {
                 embedding(tokens, seed),
             ),
             ("model.norm.weight".to_owned(), vec![D], vec![1.0; D]),
-            (
-                "lm_head.weight".to_owned(),
-                vec![vocabulary, D],
-                unembedding(tokens),
-            ),
+            ("lm_head.weight".to_owned(), vec![vocabulary, D], unembedding(tokens)),
         ];
         for (layer, &share) in self.copies.iter().enumerate() {
             let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
@@ -189,7 +185,11 @@ fn embedding(tokens: Tokens, seed: u64) -> Vec<f32> {
             let row = &mut rows[tokens.word(letter, index) as usize];
             row[SEEN + letter] = 1.0;
             row[IS_WORD] = 1.0;
-            add(&mut row[IDENTITY..IDENTITY + IDENTITIES], &unit(IDENTITIES, &mut rng), 1.0);
+            add(
+                &mut row[IDENTITY..IDENTITY + IDENTITIES],
+                &unit(IDENTITIES, &mut rng),
+                1.0,
+            );
         }
     }
     for row in &mut rows {

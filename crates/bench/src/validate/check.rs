@@ -65,12 +65,7 @@ impl Check {
         Self::new(what, Expect::Above(limit), measured, source)
     }
 
-    pub(crate) fn within(
-        what: impl Into<String>,
-        [lo, hi]: [f64; 2],
-        measured: f64,
-        source: &'static str,
-    ) -> Self {
+    pub(crate) fn within(what: impl Into<String>, [lo, hi]: [f64; 2], measured: f64, source: &'static str) -> Self {
         Self::new(what, Expect::Within { lo, hi }, measured, source)
     }
 

@@ -100,7 +100,10 @@ pub(crate) fn command(args: &ValidateArgs) -> anyhow::Result<u8> {
         });
     }
     crate::print_tables(&[table(&done, &setting)?], args.format)?;
-    let checks = || done.iter().flat_map(|done| done.checks.iter().map(move |check| (done.item, check)));
+    let checks = || {
+        done.iter()
+            .flat_map(|done| done.checks.iter().map(move |check| (done.item, check)))
+    };
     let mut missed = 0;
     for (item, check) in checks().filter(|(_, check)| !check.passes()) {
         missed += 1;
@@ -111,7 +114,11 @@ pub(crate) fn command(args: &ValidateArgs) -> anyhow::Result<u8> {
             number(check.measured)
         );
     }
-    eprintln!("{} of {} checks as expected", checks().count() - missed, checks().count());
+    eprintln!(
+        "{} of {} checks as expected",
+        checks().count() - missed,
+        checks().count()
+    );
     Ok(if missed == 0 { failure::DONE } else { MISSED })
 }
 

@@ -21,8 +21,10 @@ struct Found {
 }
 
 pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
-    const CLOSED: &str = "closed form: p11 delta / (p11 + p10) (Chanin et al. 2025, appendix A.2); tolerance as published";
-    const RULE: &str = "closed form; single words are absorbed by default only where the main latent carries under half";
+    const CLOSED: &str =
+        "closed form: p11 delta / (p11 + p10) (Chanin et al. 2025, appendix A.2); tolerance as published";
+    const RULE: &str =
+        "closed form; single words are absorbed by default only where the main latent carries under half";
     const BINARY: &str = "closed form: why a binary rate says little";
     let words = setting.size(200, 1000);
     let family = |children| Family {

@@ -40,7 +40,12 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
         let oracle_best = best_k(measured, &oracle)?;
         let trained_best = best_k(measured, &trained)?;
         Ok(vec![
-            Check::above("M* of the true dictionary", 0.95, oracle_k1, "a sound dictionary carries its letters"),
+            Check::above(
+                "M* of the true dictionary",
+                0.95,
+                oracle_k1,
+                "a sound dictionary carries its letters",
+            ),
             Check::above("M*, true dictionary less trained", 0.1, oracle_k1 - trained_k1, MARGIN),
             Check::above(
                 "M*, trained less the best broken control",
@@ -51,8 +56,18 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
             Check::near("M* with a permuted decoder", 0.0, 0.1, permuted, ORDER),
             Check::near("M* of a random dictionary of equal L0", 0.0, 0.1, random, ORDER),
             Check::near("M* of an untrained dictionary", 0.0, 0.1, untrained, ORDER),
-            Check::above("M* at the best k <= 16, true dictionary less trained", 0.0, oracle_best - trained_best, ORDER),
-            Check::above("M* of the trained one, best k less k = 1", 0.0, trained_best - trained_k1, "more latents carry more of a letter that is split or absorbed"),
+            Check::above(
+                "M* at the best k <= 16, true dictionary less trained",
+                0.0,
+                oracle_best - trained_best,
+                ORDER,
+            ),
+            Check::above(
+                "M* of the trained one, best k less k = 1",
+                0.0,
+                trained_best - trained_k1,
+                "more latents carry more of a letter that is split or absorbed",
+            ),
         ])
     })
 }

@@ -16,7 +16,9 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
     }
     .plant(setting.seed)?;
     let base = both(&planted.world, &planted.sae, &planted.main)?;
-    let of = |world: &World, sae: &Sae| -> anyhow::Result<f64> { Ok(worst(&base, &both(world, sae, &planted.main)?, |l| l)) };
+    let of = |world: &World, sae: &Sae| -> anyhow::Result<f64> {
+        Ok(worst(&base, &both(world, sae, &planted.main)?, |l| l))
+    };
     let powers = rescaled(&planted.sae, |latent| [2.0, 0.25][latent % 2])?;
     let odd = rescaled(&planted.sae, |latent| 0.3 + (latent % 7) as f32)?;
     let (turned, turned_sae) = invariance::rotated(&planted.world, &planted.sae, setting.seed)?;
@@ -32,7 +34,12 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
             of(&planted.world, &odd.fold_decoder_norms()?)?,
             ROUNDED,
         ),
-        Check::below("rotation of vectors and weights", 1e-5, of(&turned, &turned_sae)?, ROUNDED),
+        Check::below(
+            "rotation of vectors and weights",
+            1e-5,
+            of(&turned, &turned_sae)?,
+            ROUNDED,
+        ),
         Check::below("letters dealt out anew", 1e-9, worst(&base, &renamed, letter), EXACT),
         Check::below(
             "3 added to all logits",
@@ -54,13 +61,26 @@ fn main_of(planted: &Planting, to: &[usize]) -> Vec<u32> {
 
 /// Scores of the main latents, and of the reference.
 fn both(world: &World, sae: &Sae, main: &[u32]) -> anyhow::Result<[Scored; 2]> {
-    measure(world, |measured| Ok([measured.latents(sae, &one_each(main))?, measured.leace()?]))
+    measure(world, |measured| {
+        Ok([measured.latents(sae, &one_each(main))?, measured.leace()?])
+    })
 }
 
 /// The largest difference of any score of any letter; `letter` is what a letter is called in `b`. Infinite where a letter lacks
 /// a score on one side only.
 fn worst(a: &[Scored; 2], b: &[Scored; 2], letter: impl Fn(char) -> char) -> f64 {
-    let numbers = |s: &ClassScore| [s.ms, s.o_mean, s.o_max, s.m_star, s.m_star_max, s.fi, s.effect, s.effect_m];
+    let numbers = |s: &ClassScore| {
+        [
+            s.ms,
+            s.o_mean,
+            s.o_max,
+            s.m_star,
+            s.m_star_max,
+            s.fi,
+            s.effect,
+            s.effect_m,
+        ]
+    };
     let mut worst = 0.0f64;
     for (a, b) in a.iter().zip(b) {
         if a.letters.len() != b.letters.len() || a.letters.is_empty() {

@@ -64,7 +64,12 @@ pub(super) fn coverage(setting: &Setting) -> anyhow::Result<Vec<Check>> {
         replicate_sd: 0.02,
         residual_sd: 0.03,
     };
-    let found = reliability_coverage(&model, tables, 0.95, seed::sub_seed(setting.seed, "validate/reliability"))?;
+    let found = reliability_coverage(
+        &model,
+        tables,
+        0.95,
+        seed::sub_seed(setting.seed, "validate/reliability"),
+    )?;
     let half = band(0.95, tables, 0.02);
     for (name, value) in [("ICC", found.icc), ("SEM", found.sem)] {
         checks.push(Check::within(

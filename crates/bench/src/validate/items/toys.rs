@@ -14,7 +14,8 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
     const THEORY: &str = "theory and figure 2 of Chanin et al. 2025: absent at least .95, full at most .05";
     const TABLE: &str = "table 3 of Chanin et al. 2025, both fire; three deviations over seeds";
     const CHILD: &str = "the child fires on a fifth of the parent's rows and takes the parent with it";
-    const HEDGES: &str = "theory: a latent short of room writes what fires with its feature, and nothing else (feature hedging)";
+    const HEDGES: &str =
+        "theory: a latent short of room writes what fires with its feature, and nothing else (feature hedging)";
     let seed = stats::seed::sub_seed(setting.seed, "validate/toys");
     let mut configs = vec![
         ToyConfig::new(Toy::Independent, seed),
@@ -39,15 +40,39 @@ pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
     let mut checks = vec![
         Check::near("kept by the parent, independent features", 1.0, 0.05, kept[0], THEORY),
         Check::near("kept by the parent, child only with parent", 0.0, 0.05, kept[1], THEORY),
-        Check::near("kept by the parent, the same with tied weights", 1.0, 0.05, kept[2], THEORY),
-        Check::near("absorbed share of the read, child only with parent", 0.2, 0.02, absorbed(&toys[1])?, CHILD),
-        Check::near("absorbed share of the read, tied weights", 0.0, 0.02, absorbed(&toys[2])?, CHILD),
+        Check::near(
+            "kept by the parent, the same with tied weights",
+            1.0,
+            0.05,
+            kept[2],
+            THEORY,
+        ),
+        Check::near(
+            "absorbed share of the read, child only with parent",
+            0.2,
+            0.02,
+            absorbed(&toys[1])?,
+            CHILD,
+        ),
+        Check::near(
+            "absorbed share of the read, tied weights",
+            0.0,
+            0.02,
+            absorbed(&toys[2])?,
+            CHILD,
+        ),
     ];
     if let [.., partial, varied] = &kept[..]
         && !setting.small
     {
         let published = TABLE3_PUBLISHED[1][0] / TABLE3_PUBLISHED[0][0];
-        checks.push(Check::near("kept by the parent, 5 % of the child's firings alone", published, 0.05, *partial, TABLE));
+        checks.push(Check::near(
+            "kept by the parent, 5 % of the child's firings alone",
+            published,
+            0.05,
+            *partial,
+            TABLE,
+        ));
         checks.push(Check::within(
             "kept by the parent, its magnitude varies",
             [0.05, 0.95],

@@ -18,8 +18,22 @@ const BETWEEN: usize = 2;
 
 pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
     let words = setting.size(6, 20);
-    let mut checks = one("one copy", &Wiring { copies: vec![0.0, 0.0, 1.0, 0.0], words }, setting)?;
-    checks.extend(one("two halves", &Wiring { copies: vec![0.0, 0.5, 0.0, 0.5, 0.0], words }, setting)?);
+    let mut checks = one(
+        "one copy",
+        &Wiring {
+            copies: vec![0.0, 0.0, 1.0, 0.0],
+            words,
+        },
+        setting,
+    )?;
+    checks.extend(one(
+        "two halves",
+        &Wiring {
+            copies: vec![0.0, 0.5, 0.0, 0.5, 0.0],
+            words,
+        },
+        setting,
+    )?);
     Ok(checks)
 }
 
