@@ -8,6 +8,7 @@
 //! - [`diff_of_means`]: `mu_c - mu_notc`;
 //! - [`Leace`]: closed-form erasure (Belrose et al. 2023), rank one per class or joint; the
 //!   reference editor of the benchmark;
+//! - [`Spectrum`]: principal components and Mahalanobis lengths; [`inlp`]: iterative nullspace projection;
 //! - [`metrics`]: F1, precision, recall and ROC-AUC per class;
 //! - [`sgd`], [`ksparse`], [`scores`]: the probes of Chanin et al. 2025 as their released code
 //!   trains and scores them, on activations or on sparse latents ([`SparseRows`]), in f32;
@@ -26,6 +27,7 @@
 //! one-vs-rest problems), encoding, and any knowledge of models or SAEs.
 
 pub mod cosine;
+pub mod inlp;
 pub mod ksparse;
 pub mod latent;
 pub mod metrics;
@@ -45,6 +47,7 @@ mod moments;
 mod objective;
 mod rows;
 mod solver;
+mod spectrum;
 mod validation;
 mod whitening;
 
@@ -59,5 +62,6 @@ pub use logistic::{
 };
 pub use moments::{Moments, Shrinkage};
 pub use rows::{Rows, SparseRows};
+pub use spectrum::Spectrum;
 pub use sgd::{SgdConfig, SgdProbe};
 pub use validation::{C_GRID, Candidate, ValidatedFit, Validation, fit_with_validation};

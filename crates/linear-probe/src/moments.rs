@@ -91,22 +91,27 @@ impl Moments {
     /// The shrunk covariance, `[d, d]`.
     pub(crate) fn shrunk(&self, shrinkage: Shrinkage) -> Result<Mat<f64>, ProbeError> {
         let d = self.mean.len();
-        let variance = trace(&self.covariance) / d as f64;
-        let (keep, add) = match shrinkage {
-            Shrinkage::LedoitWolf => (1.0 - self.rho, self.rho * variance),
-            Shrinkage::Ridge { relative } if relative >= 0.0 && relative.is_finite() => (1.0, relative * variance),
-            Shrinkage::Ridge { relative } => {
-                let range = "zero or more and finite";
-                return Err(ProbeError::Setting {
-                    name: "ridge",
-                    value: relative,
-                    range,
-                });
-            }
-        };
+        let (keep, add) = self.mix(shrinkage)?;
         Ok(Mat::from_fn(d, d, |i, j| {
             keep * self.covariance[(i, j)] + if i == j { add } else { 0.0 }
         }))
+    }
+
+    /// The shrunk covariance is `keep` times the sample one plus `add` times the identity.
+    pub(crate) fn mix(&self, shrinkage: Shrinkage) -> Result<(f64, f64), ProbeError> {
+        let variance = trace(&self.covariance) / self.mean.len() as f64;
+        match shrinkage {
+            Shrinkage::LedoitWolf => Ok((1.0 - self.rho, self.rho * variance)),
+            Shrinkage::Ridge { relative } if relative >= 0.0 && relative.is_finite() => Ok((1.0, relative * variance)),
+            Shrinkage::Ridge { relative } => {
+                let range = "zero or more and finite";
+                Err(ProbeError::Setting {
+                    name: "ridge",
+                    value: relative,
+                    range,
+                })
+            }
+        }
     }
 }
 

@@ -115,14 +115,14 @@ pub fn fit_with_validation(
 
 /// Positions of the rows to fit on and of the rows to score, both ascending.
 #[derive(Debug)]
-struct Split {
-    train: Vec<usize>,
-    held: Vec<usize>,
+pub(crate) struct Split {
+    pub(crate) train: Vec<usize>,
+    pub(crate) held: Vec<usize>,
 }
 
 impl Split {
     /// Holds out `share` of each class, rounded, but never its last row.
-    fn new(labels: &Labels, share: f64, seed: u64) -> Result<Self, ProbeError> {
+    pub(crate) fn new(labels: &Labels, share: f64, seed: u64) -> Result<Self, ProbeError> {
         if !(share > 0.0 && share < 1.0) {
             let range = "between 0 and 1";
             return Err(ProbeError::Setting {
