@@ -2,8 +2,8 @@
 
 use linear_probe::metrics::{Evaluation, evaluate};
 use linear_probe::{
-    C_GRID, Design, DiffOfMeans, Labels, Leace, LogisticConfig, LogisticProbe, Moments, Shrinkage, Validation,
-    diff_of_means, fit_with_validation,
+    C_GRID, Design, DiffOfMeans, Labels, Leace, LogisticConfig, LogisticProbe, Moments, Shrinkage, Spectrum,
+    Validation, diff_of_means, fit_with_validation,
 };
 
 use crate::error::Result;
@@ -58,6 +58,8 @@ pub struct Directions {
     pub leace_joint: Leace,
     /// Mean of the other classes' vectors, per class.
     pub off_mean: Vec<Vec<f64>>,
+    /// Principal components of the train words, and lengths in their deviations.
+    pub spectrum: Spectrum,
 }
 
 impl Directions {
@@ -82,6 +84,7 @@ impl Directions {
             leace: Leace::per_class(&moments, Shrinkage::LedoitWolf)?,
             leace_joint: Leace::joint(&moments, Shrinkage::LedoitWolf)?,
             off_mean: off_class_means(train),
+            spectrum: Spectrum::new(&moments, Shrinkage::LedoitWolf)?,
         })
     }
 

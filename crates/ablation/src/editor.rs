@@ -63,6 +63,13 @@ pub enum Editor {
         /// The editor whose length is matched.
         control: Box<Editor>,
     },
+    /// Another edit, multiplied.
+    Scaled {
+        /// Dose alpha; 0 changes nothing, 1 is the edit itself.
+        dose: f64,
+        /// The edit.
+        editor: Box<Editor>,
+    },
 }
 
 /// A vector and, where an SAE is at hand, its latents.
@@ -147,6 +154,24 @@ impl Editor {
                 let length = norm(&control.delta(subject)?);
                 Ok(direction.iter().map(|u| u * length).collect())
             }
+            Self::Scaled { dose, editor } => {
+                let mut delta = editor.delta(subject)?;
+                for delta in &mut delta {
+                    *delta *= dose;
+                }
+                Ok(delta)
+            }
+        }
+    }
+
+    /// The edit under any scaling, and the factor.
+    fn unscaled(&self) -> (&Self, f64) {
+        match self {
+            Self::Scaled { dose, editor } => {
+                let (editor, factor) = editor.unscaled();
+                (editor, dose * factor)
+            }
+            other => (other, 1.0),
         }
     }
 
@@ -160,14 +185,15 @@ impl Editor {
         let mut delta = vec![0.0; subject.x.len()];
         let mut done: Vec<&Term> = Vec::new();
         for editor in editors {
+            let (editor, factor) = editor.unscaled();
             match editor {
-                Self::Null => {}
+                Self::Null | Self::Scaled { .. } => {}
                 Self::FullSite { .. } => {
                     return Ok(donor
                         .x
                         .iter()
                         .zip(subject.x)
-                        .map(|(&a, &b)| f64::from(a) - f64::from(b))
+                        .map(|(&a, &b)| factor * (f64::from(a) - f64::from(b)))
                         .collect());
                 }
                 Self::Terms { terms, dose } => {
@@ -179,7 +205,7 @@ impl Editor {
                             continue;
                         }
                         done.push(term);
-                        let push = dose * (term.reader.read(donor)? - term.reader.read(subject)?);
+                        let push = factor * dose * (term.reader.read(donor)? - term.reader.read(subject)?);
                         for (delta, u) in delta.iter_mut().zip(&term.write) {
                             *delta += push * u;
                         }
@@ -202,6 +228,7 @@ impl Editor {
             Self::Null | Self::FullSite { .. } => false,
             Self::Terms { terms, .. } => terms.iter().any(|t| matches!(t.reader, Reader::Latent { .. })),
             Self::MatchedNorm { control, .. } => control.reads_latents(),
+            Self::Scaled { editor, .. } => editor.reads_latents(),
         }
     }
 }
@@ -270,6 +297,28 @@ mod tests {
         };
         let (a, b) = (control.delta(subject(&x)).unwrap(), matched.delta(subject(&x)).unwrap());
         assert!((norm(&a) - norm(&b)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_scaled_edit_is_that_share_of_the_edit_also_when_it_patches() {
+        let (x, donor) = ([1.0f32, 2.0, -1.0], [0.0f32, 4.0, 3.0]);
+        let scaled = |editor: &Editor, dose: f64| Editor::Scaled {
+            dose,
+            editor: Box::new(editor.clone()),
+        };
+        let full = Editor::FullSite {
+            target: vec![3.0, 2.0, 1.0],
+        };
+        let linear = Editor::linear(&[1.0, 0.0, 0.0], &[0.0; 3], &[3.0, 4.0, 0.0], 0.0);
+        for editor in [&full, &linear] {
+            let twice = scaled(&scaled(editor, 0.5), 0.5);
+            let (one, quarter) = (editor.delta(subject(&x)).unwrap(), twice.delta(subject(&x)).unwrap());
+            let patch = |editor: &Editor| Editor::patch_delta(&[editor], subject(&x), subject(&donor)).unwrap();
+            for (one, quarter) in one.iter().zip(&quarter).chain(patch(editor).iter().zip(&patch(&twice))) {
+                assert!((0.25 * one - quarter).abs() < 1e-12);
+            }
+            assert_eq!(scaled(editor, 0.0).delta(subject(&x)).unwrap(), vec![0.0; 3]);
+        }
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub fn union_of(side: &SaeSide<'_>, name: &str, sets: &[Vec<u32>]) -> Arm {
     for_all(name, zeroed(side, &union(sets)), sets.len())
 }
 
-/// As [`union_of`] with as many random latents: for each set one of the ten whose firing rate on its letter's words is nearest to
-/// that of the set's first latent. No latent is drawn twice, and none of `sets`.
+/// As [`union_of`] with as many random latents: for each set one of the ten nearest on its letter's words to the set's first
+/// latent, as for `sae:random`. No latent is drawn twice, and none of `sets`.
 #[must_use]
 pub fn random_union(
     side: &SaeSide<'_>,

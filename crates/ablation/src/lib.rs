@@ -10,7 +10,9 @@
 pub mod absorption;
 pub mod arms;
 pub mod attribution;
+pub mod das;
 mod directions;
+pub mod dose;
 mod editor;
 pub mod effects;
 pub mod efficiency;

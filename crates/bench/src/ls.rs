@@ -194,18 +194,27 @@ fn arms() -> anyhow::Result<Table> {
         Column::text("what it does to the vector at the word"),
     ];
     let mut table = Table::new("Arms: one edit per letter, applied to every word", columns);
-    let core = sae_arm_names(false);
-    let of_sae = |name: String| {
+    let core = direction_arm_names(false);
+    let core_of_sae = sae_arm_names(false);
+    let of_nothing = |name: String| {
         let needs = if core.contains(&name) {
+            "nothing"
+        } else {
+            "`--arms full`"
+        };
+        (name, needs)
+    };
+    let of_sae = |name: String| {
+        let needs = if core_of_sae.contains(&name) {
             "an SAE"
         } else {
             "an SAE, `--arms full`"
         };
         (name, needs)
     };
-    for (name, needs) in direction_arm_names()
+    for (name, needs) in direction_arm_names(true)
         .into_iter()
-        .map(|n| (n, "nothing"))
+        .map(of_nothing)
         .chain(sae_arm_names(true).into_iter().map(of_sae))
     {
         let meaning = meaning(&name).unwrap_or_else(|| "not described".to_owned());
@@ -240,7 +249,7 @@ fn meaning(name: &str) -> Option<String> {
             "one edit for all letters: sets as many random latents to zero, each of the firing rate of one of those"
         }
         "sae:random" => {
-            "brings a random latent to its off-letter mean: one of the ten whose firing rate on the letter's words is nearest to the chosen latent's"
+            "brings a random latent to its off-letter mean: one of the ten nearest to the chosen latent in firing rate and mean activation on the letter's words and in decoder norm"
         }
         Absorbed::FULL => {
             "brings the classifier's latent to its off-letter mean, and where it carries less than half of what `leace-1` reads, the absorbing latents too"
@@ -249,6 +258,11 @@ fn meaning(name: &str) -> Option<String> {
             "the same, but of the absorbing latents takes only what they write into `leace-1`'s read away, along its write"
         }
         _ => "",
+    };
+    let fixed = if fixed.is_empty() {
+        meaning_of_control(name).unwrap_or_default()
+    } else {
+        fixed
     };
     if !fixed.is_empty() {
         return Some(fixed.to_owned());
@@ -283,6 +297,48 @@ fn meaning(name: &str) -> Option<String> {
     Some(format!(
         "brings the {k} latents with the largest exact effects on train words to their off-letter means"
     ))
+}
+
+/// One line about a floor, a control or an arm of the full set.
+fn meaning_of_control(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "random-pca" => {
+            "as `random`, in the span of the principal components that hold 90 % of the train words' variance: a harder floor"
+        }
+        "lr-haufe" => "reads with the logistic probe's weights and writes their pattern in the data (Sigma w)",
+        "inlp" => {
+            "brings to the others' mean all directions that repeated logistic probes found, until what is left reads at chance"
+        }
+        "das-1" | "das-2" | "das-4" => {
+            "brings to the others' mean a subspace of that rank trained to carry the letter when patched: the supervised skyline"
+        }
+        "neurons:k=1" | "neurons:k=16" => {
+            "brings to the others' mean the coordinates of the stream with the largest exact effects on train words"
+        }
+        "pca:k=1" | "pca:k=16" => {
+            "brings to the others' mean the principal components with the largest exact effects on train words"
+        }
+        "leace-1@zero" => "`leace-1` with its read brought to zero instead of the others' mean",
+        "leace-1@resample" => "`leace-1` with its read brought to that of a random word of another letter",
+        "sae:k=1:probe@zero" => "`sae:k=1:probe` with its latent silenced instead of brought to its off-letter mean",
+        "sae:k=1:probe@resample" => {
+            "`sae:k=1:probe` with its latent brought to its value on a random word of another letter"
+        }
+        "sae:other-letter" => {
+            "uses the latent that the probe rule chose for another letter: what any letter's latent does here"
+        }
+        "sae:permuted-decoder" => {
+            "`sae:k=1:probe` writing another latent's decoder row: the dictionary with its rows permuted"
+        }
+        "sae:random-dictionary" => "`sae:k=1:probe` writing a random direction as long as the latent's decoder row",
+        "sae:random-init" => {
+            "the probe rule's latent of an autoencoder in random directions with as many active latents: training left out"
+        }
+        "sae:permuted-labels" => {
+            "the probe rule on train words whose letters were shuffled: what selection finds by chance"
+        }
+        _ => return None,
+    })
 }
 
 fn runs(out: Option<&Path>) -> anyhow::Result<(Table, u8)> {
@@ -384,10 +440,11 @@ fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::unit::direction_arm_names;
 
     #[test]
     fn every_arm_has_a_meaning() {
-        for name in direction_arm_names().into_iter().chain(sae_arm_names(true)) {
+        for name in direction_arm_names(true).into_iter().chain(sae_arm_names(true)) {
             assert!(meaning(&name).is_some(), "{name}");
         }
         assert_eq!(meaning("sae:k=5"), None);

@@ -62,6 +62,6 @@ pub use logistic::{
 };
 pub use moments::{Moments, Shrinkage};
 pub use rows::{Rows, SparseRows};
-pub use spectrum::Spectrum;
 pub use sgd::{SgdConfig, SgdProbe};
+pub use spectrum::Spectrum;
 pub use validation::{C_GRID, Candidate, ValidatedFit, Validation, fit_with_validation};

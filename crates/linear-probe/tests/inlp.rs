@@ -29,7 +29,11 @@ fn planted(shifted: &[usize]) -> (Vec<f32>, Labels) {
     for &class in &classes {
         for column in 0..D {
             let noise = (0..12).map(|_| draw.random::<f64>()).sum::<f64>() - 6.0;
-            let shift = if class == 0 && shifted.contains(&column) { 2.0 } else { 0.0 };
+            let shift = if class == 0 && shifted.contains(&column) {
+                2.0
+            } else {
+                0.0
+            };
             x.push((noise + shift) as f32);
         }
     }
@@ -55,9 +59,16 @@ fn a_shift_along_one_line_needs_one_direction() {
 #[test]
 fn the_basis_is_orthonormal_and_the_limit_is_said() {
     let (x, labels) = planted(&[0, 1, 2, 3]);
-    let one = InlpConfig { max_rank: 1, ..config() };
+    let one = InlpConfig {
+        max_rank: 1,
+        ..config()
+    };
     // A bar that no probe stays below: only the limit ends it.
-    let strict = InlpConfig { z: -1e6, max_rank: 4, ..config() };
+    let strict = InlpConfig {
+        z: -1e6,
+        max_rank: 4,
+        ..config()
+    };
     let design = Design::new(&x, N, D).unwrap();
     for (config, rank) in [(one, 1), (strict, 4)] {
         let found = inlp(design, &labels, &config).unwrap();
@@ -84,7 +95,10 @@ fn noise_has_no_direction_and_fewer_rows_are_enough() {
     // One-sided 5 %: three independent classes are rarely all above the bar.
     assert!(found.iter().filter(|class| class.rank() == 0).count() >= 2);
     let (x, labels) = planted(&[5]);
-    let few = InlpConfig { most_others: 200, ..config() };
+    let few = InlpConfig {
+        most_others: 200,
+        ..config()
+    };
     let found = inlp(Design::new(&x, N, D).unwrap(), &labels, &few).unwrap();
     assert!(found[0].basis[5].abs() > 0.9, "{:?}", found[0].basis);
 }

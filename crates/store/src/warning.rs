@@ -82,6 +82,14 @@ pub enum Warning {
         covariates: Vec<String>,
         ridge: f64,
     },
+    /// Repeated projection ended before the probes were at chance.
+    NullspaceNotReached { letters: Vec<char>, rank: u64 },
+    /// A dose at which arms are compared lies beyond the largest that was tried.
+    DoseNotReached {
+        arm: String,
+        dose: String,
+        letters: Vec<char>,
+    },
 }
 
 impl Warning {
@@ -113,6 +121,8 @@ impl Warning {
             Self::DtypeBelowReference { .. } => "dtype-below-reference",
             Self::NotMeasured { .. } => "not-measured",
             Self::SeparatedCovariates { .. } => "separated-covariates",
+            Self::NullspaceNotReached { .. } => "nullspace-not-reached",
+            Self::DoseNotReached { .. } => "dose-not-reached",
         }
     }
 
@@ -219,6 +229,13 @@ impl Warning {
                 "`{measurement}`: {} separate the outcomes, or nearly; a ridge of {ridge} holds their slopes, whose size means nothing",
                 covariates.join(", ")
             ),
+            Self::NullspaceNotReached { letters, rank } => {
+                format!("after {rank} projections a probe still reads {}", list(letters))
+            }
+            Self::DoseNotReached { arm, dose, letters } => format!(
+                "`{arm}` does not reach {dose} for {} within three times its natural dose; its mean there is over the other letters",
+                list(letters)
+            ),
         }
     }
 
@@ -262,6 +279,12 @@ impl Warning {
             Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",
             Self::NotMeasured { .. } => "use more words or letters; the measurement stands nowhere in the record",
             Self::SeparatedCovariates { .. } => "read their sign only, or use more words",
+            Self::NullspaceNotReached { .. } => {
+                "read `inlp` as a lower bound on what linear erasure needs for these letters"
+            }
+            Self::DoseNotReached { .. } => {
+                "read the area under the dose curve instead, in which doses that are not reached count as 0"
+            }
         }
     }
 }

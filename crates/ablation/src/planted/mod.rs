@@ -208,6 +208,7 @@ pub fn directions(train: &Labelled) -> Result<Directions> {
         diff: diff_of_means(design, &labels)?,
         leace: linear_probe::Leace::per_class(&moments, Shrinkage::LedoitWolf)?,
         leace_joint: linear_probe::Leace::joint(&moments, Shrinkage::LedoitWolf)?,
+        spectrum: linear_probe::Spectrum::new(&moments, Shrinkage::LedoitWolf)?,
         off_mean: off_class_means(train),
     })
 }

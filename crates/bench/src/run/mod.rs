@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod args;
 mod detectors;
+mod doses;
 pub(crate) mod env;
 mod figures;
 mod memory;

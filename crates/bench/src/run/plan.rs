@@ -237,7 +237,7 @@ fn directions_spec(
         },
         site: SiteSpec { hook: hook.to_owned() },
         sae: None,
-        arms: super::unit::direction_arm_names(),
+        arms: super::unit::direction_arm_names(args.full()),
         letters: drawn.letters.iter().map(|letter| letter.lower()).collect(),
         words_hash: words_hash.to_string(),
         prompts_hash: prompts_hash.to_string(),

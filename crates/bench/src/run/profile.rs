@@ -28,6 +28,8 @@ struct Work {
 #[derive(Default)]
 pub(crate) struct Profile {
     spans: RefCell<Vec<(&'static str, Work)>>,
+    /// What the stages inside each stage that is running did: it counts to them and not to the outer one.
+    inside: RefCell<Vec<Work>>,
 }
 
 impl Profile {
@@ -35,33 +37,39 @@ impl Profile {
     pub(crate) fn time<T>(&self, name: &'static str, stages: Option<&Stages<'_>>, work: impl FnOnce() -> T) -> T {
         let model = || stages.map_or((0, 0.0), |stages| (stages.tokens(), stages.flops()));
         let (tokens, flops) = model();
-        let begun = Instant::now();
-        let done = work();
-        let seconds = begun.elapsed().as_secs_f64();
-        let after = model();
-        self.add(
-            name,
-            Work {
-                seconds,
-                count: 1,
-                tokens: after.0 - tokens,
-                flops: after.1 - flops,
-            },
-        );
-        done
+        self.measure(name, work, || {
+            let after = model();
+            (after.0 - tokens, after.1 - flops)
+        })
     }
 
     /// As [`Profile::time`] for work whose products are known beforehand.
     pub(crate) fn time_flops<T>(&self, name: &'static str, flops: f64, work: impl FnOnce() -> T) -> T {
+        self.measure(name, work, || (0, flops))
+    }
+
+    fn measure<T>(&self, name: &'static str, work: impl FnOnce() -> T, did: impl FnOnce() -> (u64, f64)) -> T {
+        self.inside.borrow_mut().push(Work::default());
         let begun = Instant::now();
         let done = work();
+        let seconds = begun.elapsed().as_secs_f64();
+        let (tokens, flops) = did();
+        let mut running = self.inside.borrow_mut();
+        let inner = running.pop().unwrap_or_default();
+        if let Some(outer) = running.last_mut() {
+            outer.seconds += seconds;
+            outer.tokens += tokens;
+            outer.flops += flops;
+        }
+        drop(running);
         self.add(
             name,
             Work {
-                seconds: begun.elapsed().as_secs_f64(),
+                seconds: seconds - inner.seconds,
                 count: 1,
-                tokens: 0,
-                flops,
+                // An outer stage that does not ask about the model has nothing of it to itself.
+                tokens: tokens.saturating_sub(inner.tokens),
+                flops: (flops - inner.flops).max(0.0),
             },
         );
         done
@@ -189,4 +197,30 @@ fn peak() -> f64 {
     };
     let best = (0..TRIES).map(|_| once(&mut out)).fold(f64::INFINITY, f64::min);
     2.0 * (SIDE as f64).powi(3) / best
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_runs_inside_a_stage_counts_once() {
+        let profile = Profile::default();
+        let nap = || std::thread::sleep(Duration::from_millis(20));
+        profile.time("outer", None, || {
+            nap();
+            profile.time_flops("inner", 5.0, nap);
+            profile.time_flops("inner", 5.0, nap);
+        });
+        let stages = profile.take();
+        let of = |name: &str| stages.iter().find(|stage| stage.name == name).unwrap();
+        assert_eq!((of("inner").count, of("outer").count), (2, 1));
+        assert!((of("inner").flops - 10.0).abs() < 1e-9 && of("outer").flops <= 0.0);
+        assert!(of("inner").seconds >= 0.04 && of("outer").seconds >= 0.02);
+        // The outer stage's own part is one nap of three.
+        assert!(of("outer").seconds < of("inner").seconds);
+        assert!(profile.take().is_empty());
+    }
 }

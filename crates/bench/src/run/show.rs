@@ -10,7 +10,7 @@ use stats::{DEFAULT_FLIPS, benjamini_hochberg, sign_flip};
 use store::{Estimate, Record};
 
 use super::summary::by_letter;
-use super::unit::{DIRECTION_ARMS, one_latent};
+use super::unit::{DIRECTION_ARMS, FULL_DIRECTION_ARMS, full_sae_arm_names, one_latent};
 
 /// The arm that stands for an SAE in conclusions: the rule a user would apply, on train words only.
 const HEADLINE_RULE: &str = "probe";
@@ -23,6 +23,7 @@ pub(crate) fn tables(reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec
         all.extend(gap::tables(saes)?);
         all.extend(super::detectors::tables(reference, saes)?);
     }
+    all.extend(super::doses::table(reference, saes)?);
     Ok(all)
 }
 
@@ -95,12 +96,23 @@ fn arms(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
             cell("dose"),
         ])
     };
+    // A record holds the arms of the full set only where they were asked for.
+    let measured = |record: &Record, arm: &str| record.summary.contains_key(&format!("{arm}/ms"));
     for arm in DIRECTION_ARMS {
         push(reference, arm, arm.to_owned())?;
     }
+    for arm in FULL_DIRECTION_ARMS.iter().filter(|arm| measured(reference, arm)) {
+        push(reference, arm, (*arm).to_owned())?;
+    }
     for sae in saes {
         let id = sae.spec.sae.as_ref().map_or("", |s| s.id.as_str());
-        for arm in ["sae:random".to_owned(), one_latent(HEADLINE_RULE)] {
+        let core = [
+            "sae:random".to_owned(),
+            "sae:other-letter".to_owned(),
+            one_latent(HEADLINE_RULE),
+        ];
+        let full = full_sae_arm_names().into_iter().filter(|arm| measured(sae, arm));
+        for arm in core.into_iter().chain(full) {
             push(sae, &arm, format!("{id} {}", arm.trim_start_matches("sae:")))?;
         }
     }

@@ -51,6 +51,39 @@ impl Summary {
         }
     }
 
+    /// Adds what an arm reaches beyond another one, letter by letter with the t interval: `ARM/ms_over_FLOOR` and
+    /// `ARM/m_star_over_FLOOR`. `M*` alone cannot cover 0, as no letter's is below it; a difference can.
+    pub(crate) fn excess(&mut self, arm: &str, floor: &str) {
+        for metric in ["ms", "m_star"] {
+            let (own, below) = (
+                by_letter(&self.letters, arm, metric),
+                by_letter(&self.letters, floor, metric),
+            );
+            let differences: Vec<f64> = own
+                .iter()
+                .filter_map(|(letter, value)| Some(value - below.get(letter)?))
+                .collect();
+            if !differences.is_empty() {
+                let name = format!("{arm}/{metric}_over_{}", floor.trim_start_matches("sae:"));
+                self.put(&name, macro_estimate(&differences, "share").higher_is_better());
+            }
+        }
+    }
+
+    /// Adds `ARM/m_star_signed`, the mean of `min(MS, 1) (1 - clip(O))`: `M*` without its floor at 0, so that the interval of an arm
+    /// that mediates nothing can cover 0.
+    pub(crate) fn signed(&mut self, arm: &str) {
+        let damage = by_letter(&self.letters, arm, "o_mean");
+        let values: Vec<f64> = by_letter(&self.letters, arm, "ms")
+            .iter()
+            .filter_map(|(letter, ms)| Some(ms.min(1.0) * (1.0 - damage.get(letter)?.clamp(0.0, 1.0))))
+            .collect();
+        if !values.is_empty() {
+            let name = format!("{arm}/m_star_signed");
+            self.put(&name, macro_estimate(&values, "share").higher_is_better());
+        }
+    }
+
     /// Adds an arm's macro means (bootstrap-t over letters) and per-letter scores.
     pub(crate) fn arm(&mut self, name: &str, scored: &Scored, dose: f64) -> anyhow::Result<()> {
         let missing = &scored.unidentified;

@@ -63,6 +63,15 @@ fn all() -> Vec<Warning> {
             covariates: vec!["length".into(), "capital".into()],
             ridge: 0.01,
         },
+        Warning::NullspaceNotReached {
+            letters: vec!['a', 'e'],
+            rank: 32,
+        },
+        Warning::DoseNotReached {
+            arm: "sae:k=1:probe".to_owned(),
+            dose: "the length of LEACE's edits".to_owned(),
+            letters: vec!['q'],
+        },
     ]
 }
 

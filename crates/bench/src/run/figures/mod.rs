@@ -3,12 +3,15 @@
 //! Deliberately absent: any measurement. A figure shows what the records hold; what they do not hold is not drawn, and the caller
 //! says so.
 
+mod dose;
 mod forest;
 mod k_curve;
 
 use std::path::Path;
 
 use store::Record;
+
+use crate::run::unit::one_latent;
 
 /// Draws every figure that the records have the numbers for. Returns the names of the files.
 pub(crate) fn write(dir: &Path, reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec<String>> {
@@ -23,7 +26,18 @@ pub(crate) fn write(dir: &Path, reference: &Record, saes: &[&Record]) -> anyhow:
     if let Some(svg) = k_curve::k_curve(reference, saes) {
         put("k-curve.svg".to_owned(), svg)?;
     }
+    let best = saes.iter().copied().max_by(|a, b| headline(a).total_cmp(&headline(b)));
+    let shown: Vec<&Record> = std::iter::once(reference).chain(best).collect();
+    if let Some(svg) = dose::dose_curves(&shown) {
+        put("dose.svg".to_owned(), svg)?;
+    }
     Ok(written)
+}
+
+/// The score that orders SAEs: M* of the one-latent classifiers.
+fn headline(record: &Record) -> f64 {
+    let key = format!("{}/m_star", one_latent("probe"));
+    record.summary.get(&key).map_or(f64::NEG_INFINITY, |e| e.value)
 }
 
 /// Name of a record's SAE.

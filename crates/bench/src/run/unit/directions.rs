@@ -26,8 +26,10 @@ pub(crate) fn directions(lab: Lab<'_>) -> anyhow::Result<Unit> {
         arms::null(plan.letters.len()),
         arms::full_site(&site.directions),
         arms::random(&leace, d, args.random_draws, seed),
+        arms::random_pca(&leace, &site.directions, args.random_draws, seed),
         arms::diff_mean(&site.directions, &site.train),
         arms::lr(&site.directions, &site.train),
+        arms::lr_haufe(&site.directions, &site.train),
         leace,
         arms::leace_joint(&site.directions, &site.train),
     ];
@@ -38,9 +40,20 @@ pub(crate) fn directions(lab: Lab<'_>) -> anyhow::Result<Unit> {
         }
         unit.arm(lab, &arm, None)?;
     }
+    for floor in ["random", "random-pca"] {
+        unit.summary.excess("leace-1", floor);
+    }
+    let components = site.directions.spectrum.components_for(arms::PCA_SHARE);
     efficiency::spans(lab, &mut unit)?;
     misread::of_probe(lab, &mut unit.summary)?;
     let n = plan.letters.len() as u64;
+    unit.summary.put(
+        "random-pca/components",
+        Estimate::point(components as f64, n, "components"),
+    );
+    if args.full() {
+        super::full::of_directions(lab, &mut unit)?;
+    }
     let probe = |field: fn(&linear_probe::metrics::ClassScores) -> f64| {
         let values: Vec<f64> = site.lr.classes.iter().flatten().map(field).collect();
         macro_estimate(&values, "share").higher_is_better()

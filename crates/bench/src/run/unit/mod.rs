@@ -2,7 +2,9 @@
 
 mod detection;
 mod directions;
+mod dose;
 mod efficiency;
+mod full;
 mod gap;
 mod misread;
 mod sae;
@@ -20,10 +22,21 @@ use super::summary::Summary;
 
 pub(crate) use directions::directions;
 pub(crate) use efficiency::{GREEDY_KS, greedy_latents};
+pub(crate) use full::{FULL_DIRECTION_ARMS, full_sae_arm_names};
 pub(crate) use sae::of_sae;
 
 /// Arms without an SAE, in the order of the table.
-pub(crate) const DIRECTION_ARMS: [&str; 7] = ["null", "full-site", "random", "diff-mean", "lr", "leace-1", "leace-25"];
+pub(crate) const DIRECTION_ARMS: [&str; 9] = [
+    "null",
+    "full-site",
+    "random",
+    "random-pca",
+    "diff-mean",
+    "lr",
+    "lr-haufe",
+    "leace-1",
+    "leace-25",
+];
 
 /// Selection rules of one latent per letter; `oracle` sees the test words.
 pub(crate) const RULES: [&str; 4] = ["cosine", "probe", "effect", "oracle"];
@@ -51,10 +64,12 @@ pub(crate) fn k_latents(k: usize) -> String {
 }
 
 /// Every arm of the unit without an SAE.
-pub(crate) fn direction_arm_names() -> Vec<String> {
+pub(crate) fn direction_arm_names(full: bool) -> Vec<String> {
+    let more = FULL_DIRECTION_ARMS.iter().filter(|_| full);
     DIRECTION_ARMS
         .iter()
         .chain(&LABEL_FREE_ARMS)
+        .chain(more)
         .map(ToString::to_string)
         .collect()
 }
@@ -65,11 +80,12 @@ pub(crate) fn sae_arm_names(full: bool) -> Vec<String> {
     let curve = efficiency::sizes(full).into_iter().skip(1).map(k_latents);
     let greedy: &[usize] = if full { &GREEDY_KS } else { &[] };
     rules
-        .chain(["sae:random".to_owned()])
+        .chain(["sae:random", "sae:other-letter"].map(str::to_owned))
         .chain(curve)
         .chain(LABEL_FREE_SAE.map(str::to_owned))
-        .chain(greedy.iter().map(|&k| greedy_latents(k)))
         .chain([Absorbed::FULL, Absorbed::COMPONENT].map(str::to_owned))
+        .chain(greedy.iter().map(|&k| greedy_latents(k)))
+        .chain(full_sae_arm_names().into_iter().filter(|_| full))
         .collect()
 }
 

@@ -9,7 +9,7 @@ use store::Warning;
 
 use super::detection::detection;
 use super::gap::gap;
-use super::{KS, Lab, Unit, efficiency, misread, one_latent};
+use super::{KS, Lab, RULES, Unit, efficiency, misread, one_latent};
 use crate::run::plan::{Plan, SaeInput};
 use crate::run::summary::Summary;
 
@@ -138,6 +138,13 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
         .side
         .random_arm(&of.by_probe(), &site.train, args.random_draws, plan.directions.seed);
     unit.arm(lab, &random, Some(&of.scored))?;
+    let other = of
+        .side
+        .other_letter_arm(&of.by_probe(), args.random_draws, plan.directions.seed);
+    unit.arm(lab, &other, Some(&of.scored))?;
+    for rule in RULES {
+        unit.summary.excess(&one_latent(rule), "sae:random");
+    }
     efficiency::ms_26(&mut unit.summary);
     efficiency::union_of_latents(lab, &of, &mut unit)?;
     warn_short(&of, input, &mut unit.summary);
@@ -146,6 +153,9 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
         efficiency::grown(lab, &of, reference, &mut unit)?;
     }
 
+    if args.full() {
+        super::full::of_sae(lab, &of, &mut unit)?;
+    }
     lab.profile
         .time("detect", None, || detection(lab, &of, input, &mut unit.summary))?;
     misread::misread(lab, &of, reference, &mut unit.summary)?;
