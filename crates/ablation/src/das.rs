@@ -97,7 +97,7 @@ impl DasConfig {
     pub fn of_rank(rank: usize, seed: u64) -> Self {
         Self {
             rank,
-            steps: 100,
+            steps: 200,
             batch: 128,
             rate: 0.02,
             seed,

@@ -233,7 +233,7 @@ impl Warning {
                 format!("after {rank} projections a probe still reads {}", list(letters))
             }
             Self::DoseNotReached { arm, dose, letters } => format!(
-                "`{arm}` does not reach {dose} for {} within three times its natural dose; its mean there is over the other letters",
+                "`{arm}` does not reach {dose} for {} within three times its natural dose, so there is no mean at that dose",
                 list(letters)
             ),
         }

@@ -38,10 +38,13 @@ pub(super) fn table(reference: &Record, saes: &[&Record]) -> anyhow::Result<Opti
                 at("rho_2", 2),
                 at("rho_m", 2),
                 at("ms", 2),
-                value("ms_at_rho2", "not reached within three times the natural dose"),
+                value(
+                    "ms_at_rho2",
+                    "some letters do not reach that length within three times the natural dose",
+                ),
                 value(
                     "ms_at_rhok",
-                    "damage on unrelated text was not measured at these doses, or not reached",
+                    "damage on unrelated text was not measured at these doses, or some letters do not reach it",
                 ),
                 value("audc_random", "LEACE moves no word"),
                 value("audc_pca", "LEACE moves no word"),

@@ -2,7 +2,9 @@
 //!
 //! Writes the table `doses` (one row per arm and factor, macro means over letters) and per arm `audc_random`, `audc_pca`,
 //! `ms_at_rho2` and, where the damage on unrelated text is known, `ms_at_rhok`. All four are computed per letter and get the t
-//! interval over letters. Rows of the floors are not kept: they are draws times factors times words and follow from the seed.
+//! interval over letters. A matched dose that some letter does not reach gets no mean, since the letters that reach it are those on
+//! which the arm acts most; the letters' own values and `ms_at_rho2_reached`, the share of letters that reach it, are kept. Rows of
+//! the floors are not kept: they are draws times factors times words and follow from the seed.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +37,9 @@ struct Cell {
 /// Cells by letter, each by rising factor.
 type Curves = BTreeMap<char, Vec<Cell>>;
 
-/// Sweeps arms and adds what follows to the unit. `text`: damage on unrelated text by arm, letter and factor, where measured; it
+/// Sweeps arms and adds what follows to the unit.
+///
+/// `text`: damage on unrelated text by arm, letter and factor, where measured; it
 /// must hold the reference arm at factor 1 to match others to it.
 pub(super) fn sweep(
     lab: Lab<'_>,
@@ -177,6 +181,14 @@ fn conclude(unit: &mut Unit, arm: &str, curves: &Curves, reference: &BTreeMap<ch
     }
     for (name, of_letters) in &found {
         let values: Vec<f64> = of_letters.values().copied().collect();
+        if name.starts_with("ms_at_") {
+            let share = values.len() as f64 / curves.len() as f64;
+            let reached = Estimate::point(share, curves.len() as u64, "share");
+            unit.summary.put(&format!("{arm}/{name}_reached"), reached);
+            if values.len() < curves.len() {
+                continue;
+            }
+        }
         let estimate = macro_estimate(&values, "share").higher_is_better();
         unit.summary.put(&format!("{arm}/{name}"), estimate);
     }

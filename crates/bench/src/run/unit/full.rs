@@ -131,7 +131,10 @@ pub(super) fn of_directions(lab: Lab<'_>, unit: &mut Unit) -> anyhow::Result<()>
         arms::lr(directions, &site.train),
         leace,
     ];
-    sweep(lab, unit, &swept, None, &[])
+    let begun = Instant::now();
+    sweep(lab, unit, &swept, None, &[])?;
+    unit.stages.push(timed("dose sweep", begun, swept.len()));
+    Ok(())
 }
 
 /// Adds the arms of an SAE.
