@@ -131,9 +131,7 @@ pub(super) fn of_directions(lab: Lab<'_>, unit: &mut Unit) -> anyhow::Result<()>
         arms::lr(directions, &site.train),
         leace,
     ];
-    let begun = Instant::now();
     sweep(lab, unit, &swept, None, &[])?;
-    unit.stages.push(timed("dose sweep", begun, swept.len()));
     Ok(())
 }
 
