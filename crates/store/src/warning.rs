@@ -72,6 +72,12 @@ pub enum Warning {
     NoOpEdit { arm: String },
     /// The answer tokens hold little of the model's probability.
     LowTokenMass { mass: f64, needed: f64 },
+    /// No unrelated text on which an edit's damage could be measured.
+    TextNotMeasured { model: String },
+    /// The unedited model cannot answer another question about the same words.
+    SideTaskNotLearned { task: String, accuracy: f64, needed: f64 },
+    /// A measurement for which there was not enough to go by.
+    NotMeasured { measurement: String, reason: String },
     /// The forward pass used fewer bits than the reference does.
     DtypeBelowReference { dtype: String, reference: String },
     /// A measurement that these data do not allow.
@@ -118,6 +124,9 @@ impl Warning {
             Self::NotApplicable { .. } => "not-applicable",
             Self::NoOpEdit { .. } => "no-op-edit",
             Self::LowTokenMass { .. } => "low-token-mass",
+            Self::TextNotMeasured { .. } => "text-not-measured",
+            Self::SideTaskNotLearned { .. } => "side-task-not-learned",
+            Self::NotMeasured { .. } => "not-measured",
             Self::DtypeBelowReference { .. } => "dtype-below-reference",
             Self::NotMeasured { .. } => "not-measured",
             Self::SeparatedCovariates { .. } => "separated-covariates",
@@ -217,6 +226,14 @@ impl Warning {
             Self::LowTokenMass { mass, needed } => {
                 format!("the answer tokens hold {mass:.3} of the probability; at least {needed:.3} is expected")
             }
+            Self::TextNotMeasured { model } => {
+                format!("no text was given for `{model}`: what edits do to unrelated text was not measured")
+            }
+            Self::SideTaskNotLearned { task, accuracy, needed } => format!(
+                "the unedited model answers {accuracy:.3} of the `{task}` prompts correctly (at least {needed:.3} would show that it can): \
+                 their divergence says that the word's trace changed, not that an ability was lost"
+            ),
+            Self::NotMeasured { measurement, reason } => format!("`{measurement}` was not measured: {reason}"),
             Self::DtypeBelowReference { dtype, reference } => {
                 format!("the forward pass ran in `{dtype}`; the reference uses `{reference}`")
             }
@@ -276,6 +293,11 @@ impl Warning {
             Self::NotApplicable { .. } => "compare this SAE by its arms",
             Self::NoOpEdit { .. } => "check that the arm's latents fire on these words and that its dose is not zero",
             Self::LowTokenMass { .. } => "check the answer template: the model expects other tokens than the letters",
+            Self::TextNotMeasured { .. } => "give some thousand words of ordinary text with `--text FILE`",
+            Self::SideTaskNotLearned { .. } => {
+                "read the divergence beside that of the full-site edit, or use a larger model"
+            }
+            Self::NotMeasured { .. } => "use more words or letters, or another layer or model",
             Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",
             Self::NotMeasured { .. } => "use more words or letters; the measurement stands nowhere in the record",
             Self::SeparatedCovariates { .. } => "read their sign only, or use more words",

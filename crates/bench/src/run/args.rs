@@ -144,6 +144,13 @@ pub(crate) struct RunArgs {
     /// Bootstrap replicates.
     #[arg(long, default_value_t = 10_000, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) replicates: usize,
+    /// UTF-8 text on which the damage of edits to unrelated text is measured, with `--arms full` [default: what the embedded model
+    /// sampled; none for other models].
+    #[arg(long, value_name = "FILE", help_heading = "How much")]
+    pub(crate) text: Option<PathBuf>,
+    /// Tokens of that text [default: up to 2000].
+    #[arg(long, value_parser = positive, value_name = "N", help_heading = "How much")]
+    pub(crate) text_tokens: Option<usize>,
     /// Cap on test and selection words per letter, for a quick look; recorded as a limited run.
     #[arg(long, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) limit: Option<usize>,

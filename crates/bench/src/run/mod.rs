@@ -10,8 +10,10 @@ mod memory;
 pub(crate) mod plan;
 pub(crate) mod profile;
 mod show;
+pub(crate) mod side;
 pub(crate) mod site;
 pub(crate) mod summary;
+mod text;
 pub(crate) mod unit;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use store::{Draft, Record, Spec, Stage as TimedStage, Store, Timing, Writer};
 pub(crate) use args::{Icl, RunArgs};
 use plan::Plan;
 use profile::Profile;
+use side::SideStages;
 use site::{Site, Stages};
 use unit::{Lab, Unit};
 
@@ -163,6 +166,9 @@ fn run_missing(
         capture: &site.scored,
     };
     let bench = profile.time("edit + suffix", Some(&stages), || site.bench(plan, &scored))?;
+    let side = profile.time("side stages", None, || {
+        SideStages::new(&model, plan, &site, &stages, progress)
+    })?;
     let lab = Lab {
         args,
         plan,
@@ -170,6 +176,7 @@ fn run_missing(
         stages: &stages,
         bench: &bench,
         profile: &profile,
+        side: side.as_ref(),
     };
     let shared = profile.take();
     spent.extend(shared.iter().cloned());

@@ -17,6 +17,7 @@ use tasks::{
 };
 
 use super::args::{Icl, RunArgs, Source};
+use super::side::{self, SidePlan};
 use crate::cache::Place;
 use crate::{embedded, failure, locate};
 
@@ -65,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) cache: Option<Place>,
     /// Seed with which the train words of probes are resampled with replacement, if they are.
     pub(crate) resample: Option<u64>,
+    /// Text and other questions, where every arm is measured.
+    pub(crate) side: Option<SidePlan>,
     /// Spec of the unit without an SAE.
     pub(crate) directions: Spec,
     pub(crate) saes: Vec<SaeInput>,
@@ -148,7 +151,17 @@ impl Plan {
             test: &test,
             letters: &letters,
         };
-        let directions = directions_spec(args, &config, &model, &hook, &drawn)?;
+        let mut directions = directions_spec(args, &config, &model, &hook, &drawn)?;
+        let drawn = side::Drawn {
+            model: (&model_dir, &config),
+            tokenizer: &tokenizer,
+            bos,
+            vocabulary: &vocabulary,
+            test: &test,
+            words: &pool,
+        };
+        let side = SidePlan::new(args, &drawn, &mut warnings)?;
+        directions.settings.extend(side.iter().flat_map(SidePlan::settings));
         let off_target = off.into_iter().map(|off| off.words).collect();
         Ok(Self {
             model_dir,
@@ -166,6 +179,7 @@ impl Plan {
             warnings,
             cache: Place::new(args.cache.as_deref(), args.cache_size),
             resample: args.redrawn(Source::Train),
+            side,
             directions,
             saes,
             full: args.full(),

@@ -1,6 +1,7 @@
 //! Records as tables and sentences.
 
 mod gap;
+mod side;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub(crate) fn tables(reference: &Record, saes: &[&Record]) -> anyhow::Result<Vec
         all.extend(super::detectors::tables(reference, saes)?);
     }
     all.extend(super::doses::table(reference, saes)?);
+    all.extend(side::tables(reference, saes)?);
     Ok(all)
 }
 

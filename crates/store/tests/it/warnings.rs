@@ -50,6 +50,16 @@ fn all() -> Vec<Warning> {
         },
         Warning::NoOpEdit { arm: "sae:k=1".into() },
         Warning::LowTokenMass { mass: 0.1, needed: 0.5 },
+        Warning::TextNotMeasured { model: "gemma".into() },
+        Warning::SideTaskNotLearned {
+            task: "length".into(),
+            accuracy: 0.01,
+            needed: 0.5,
+        },
+        Warning::NotMeasured {
+            measurement: "error/splice".into(),
+            reason: "no ceiling".into(),
+        },
         Warning::DtypeBelowReference {
             dtype: "bf16".into(),
             reference: "f32".into(),

@@ -4,10 +4,13 @@ mod detection;
 mod directions;
 mod dose;
 mod efficiency;
+mod error_term;
 mod full;
 mod gap;
 mod misread;
+mod positions;
 mod sae;
+mod side;
 
 use ::sae::SparseLatents;
 use ablation::gap::Absorbed;
@@ -17,6 +20,7 @@ use store::Warning;
 use super::args::RunArgs;
 use super::plan::Plan;
 use super::profile::Profile;
+use super::side::SideStages;
 use super::site::{Site, Stages};
 use super::summary::Summary;
 
@@ -99,6 +103,8 @@ pub(crate) struct Lab<'a> {
     /// The scored words, unedited and with the ceiling edit.
     pub(crate) bench: &'a Bench<'a>,
     pub(crate) profile: &'a Profile,
+    /// Text, other questions and other positions, where every arm is measured.
+    pub(crate) side: Option<&'a SideStages<'a>>,
 }
 
 impl Lab<'_> {

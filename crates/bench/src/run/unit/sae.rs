@@ -161,6 +161,13 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
     misread::misread(lab, &of, reference, &mut unit.summary)?;
     lab.profile
         .time("gap", Some(lab.stages), || gap(lab, &of, input, reference, &mut unit))?;
+    if let Some(side) = lab.side {
+        lab.profile.time("side effects", None, || -> anyhow::Result<()> {
+            super::side::of_sae(lab, side, &of, &mut unit)?;
+            super::error_term::measure(lab, &of, &mut unit)?;
+            super::positions::of_sae(lab, side, &of, &mut unit)
+        })?;
+    }
     Ok(unit)
 }
 
