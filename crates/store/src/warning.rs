@@ -80,8 +80,6 @@ pub enum Warning {
     NotMeasured { measurement: String, reason: String },
     /// The forward pass used fewer bits than the reference does.
     DtypeBelowReference { dtype: String, reference: String },
-    /// A measurement that these data do not allow.
-    NotMeasured { measurement: String, reason: String },
     /// Covariates of a regression that separate its outcomes, held by its ridge.
     SeparatedCovariates {
         measurement: String,
@@ -128,7 +126,6 @@ impl Warning {
             Self::SideTaskNotLearned { .. } => "side-task-not-learned",
             Self::NotMeasured { .. } => "not-measured",
             Self::DtypeBelowReference { .. } => "dtype-below-reference",
-            Self::NotMeasured { .. } => "not-measured",
             Self::SeparatedCovariates { .. } => "separated-covariates",
             Self::NullspaceNotReached { .. } => "nullspace-not-reached",
             Self::DoseNotReached { .. } => "dose-not-reached",
@@ -237,7 +234,6 @@ impl Warning {
             Self::DtypeBelowReference { dtype, reference } => {
                 format!("the forward pass ran in `{dtype}`; the reference uses `{reference}`")
             }
-            Self::NotMeasured { measurement, reason } => format!("`{measurement}` was not measured: {reason}"),
             Self::SeparatedCovariates {
                 measurement,
                 covariates,
@@ -299,7 +295,6 @@ impl Warning {
             }
             Self::NotMeasured { .. } => "use more words or letters, or another layer or model",
             Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",
-            Self::NotMeasured { .. } => "use more words or letters; the measurement stands nowhere in the record",
             Self::SeparatedCovariates { .. } => "read their sign only, or use more words",
             Self::NullspaceNotReached { .. } => {
                 "read `inlp` as a lower bound on what linear erasure needs for these letters"

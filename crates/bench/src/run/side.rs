@@ -24,6 +24,9 @@ use crate::progress::Progress;
 /// Most memory for the train words' vectors at every position.
 const FIT_BYTES: usize = 1 << 29;
 
+/// Tokens of text on which a dose sweep is matched: every letter's editor at every factor runs them.
+const DOSE_TOKENS: usize = 256;
+
 /// What is asked and read beside the first-letter prompts.
 pub(crate) struct SidePlan {
     pub(crate) text: Option<Text>,
@@ -103,6 +106,8 @@ pub(crate) struct Asked<'a> {
 /// Everything run once.
 pub(crate) struct SideStages<'a> {
     pub(crate) text: Option<TextStage<'a>>,
+    /// The first sequences of it, on which arms are matched by their damage.
+    pub(crate) dose_text: Option<TextStage<'a>>,
     pub(crate) questions: Vec<Asked<'a>>,
     pub(crate) fits: PositionFits,
 }
@@ -123,6 +128,11 @@ impl<'a> SideStages<'a> {
             .as_ref()
             .map(|text| TextStage::new(model, text.sequences.clone(), plan.layer, text.start))
             .transpose()?;
+        let dose_text = side
+            .text
+            .as_ref()
+            .map(|text| TextStage::new(model, text.beginning(DOSE_TOKENS), plan.layer, text.start))
+            .transpose()?;
         let words: BTreeSet<usize> = site.scored.rows[..site.words]
             .iter()
             .map(|&item| plan.test.prompts[item].word)
@@ -135,6 +145,7 @@ impl<'a> SideStages<'a> {
         progress.say("ran text and other questions about the test words");
         Ok(Some(Self {
             text,
+            dose_text,
             questions,
             fits: fits(plan, stages)?,
         }))

@@ -40,6 +40,17 @@ impl Text {
         store::Blake3::of(&bytes).to_string()
     }
 
+    /// The first sequences, until they hold at least `tokens`.
+    pub(crate) fn beginning(&self, tokens: usize) -> Vec<Vec<u32>> {
+        let mut held = 0;
+        let more = |sequence: &&Vec<u32>| {
+            let wanted = held < tokens;
+            held += sequence.len();
+            wanted
+        };
+        self.sequences.iter().take_while(more).cloned().collect()
+    }
+
     /// Tokens, without those at the beginnings.
     pub(crate) fn tokens(&self) -> usize {
         let starts = if self.start.is_some() { self.sequences.len() } else { 0 };

@@ -89,8 +89,10 @@ pub(crate) fn directions(lab: Lab<'_>) -> anyhow::Result<Unit> {
         .time("layer map", Some(stages), || site_share(plan, site, stages, summary))?;
     summary.tables.insert("words".to_owned(), words(plan, site));
     if let Some(side) = lab.side {
-        super::side::directions(lab, side, &mut unit)?;
-        super::positions::directions(lab, side, &mut unit)?;
+        lab.profile.time("side effects", None, || {
+            super::side::directions(lab, side, &mut unit)?;
+            super::positions::directions(lab, side, &mut unit)
+        })?;
     }
     Ok(unit)
 }

@@ -53,7 +53,7 @@ pub(super) fn sweep(
     let reference = lengths(bench, &leace, None, &site.directions.spectrum)?;
     for arm in swept {
         let curves = curves(lab, unit, arm, latents)?;
-        tabulate(unit, &arm.name, &curves);
+        tabulate(unit, &arm.name, &curves, text);
         conclude(unit, &arm.name, &curves, &reference, text);
     }
     Ok(())
@@ -104,7 +104,7 @@ fn curves(lab: Lab<'_>, unit: &mut Unit, arm: &Arm, latents: Option<&SparseLaten
 }
 
 /// Adds the arm's rows of the table `doses`.
-fn tabulate(unit: &mut Unit, arm: &str, curves: &Curves) {
+fn tabulate(unit: &mut Unit, arm: &str, curves: &Curves, text: &[TextDose]) {
     let columns: [(&str, &str, fn(&Cell) -> f64); 9] = [
         ("rho_2", "share of |x|", |cell| cell.lengths.rho_2),
         ("rho_m", "deviations", |cell| cell.lengths.rho_m),
@@ -122,12 +122,15 @@ fn tabulate(unit: &mut Unit, arm: &str, curves: &Curves) {
             let of_letters: Vec<f64> = curves.values().filter_map(|cells| cells.get(at)).map(field).collect();
             ((*name).to_owned(), macro_estimate(&of_letters, unit))
         });
+        let same = |dose: &&TextDose| dose.arm == arm && dose.alpha.total_cmp(alpha).is_eq();
+        let damage: Vec<f64> = text.iter().filter(same).map(|dose| dose.kl).collect();
+        let damage = (!damage.is_empty()).then(|| ("rho_k".to_owned(), macro_estimate(&damage, "nats/token")));
         rows.push(TableRow {
             at: BTreeMap::from([
                 ("arm".to_owned(), arm.to_owned()),
                 ("alpha".to_owned(), alpha.to_string()),
             ]),
-            values: values.collect(),
+            values: values.chain(damage).collect(),
         });
     }
 }

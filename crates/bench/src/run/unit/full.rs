@@ -17,6 +17,7 @@ use store::{Estimate, Warning};
 
 use super::dose::sweep;
 use super::sae::OfSae;
+use super::text_dose::text_doses;
 use super::{Lab, Unit, k_latents, one_latent};
 use crate::run::summary::macro_estimate;
 
@@ -131,7 +132,8 @@ pub(super) fn of_directions(lab: Lab<'_>, unit: &mut Unit) -> anyhow::Result<()>
         arms::lr(directions, &site.train),
         leace,
     ];
-    sweep(lab, unit, &swept, None, &[])?;
+    let text = text_doses(lab, &swept, None)?;
+    sweep(lab, unit, &swept, None, &text)?;
     Ok(())
 }
 
@@ -162,7 +164,9 @@ pub(super) fn of_sae(lab: Lab<'_>, of: &OfSae<'_>, unit: &mut Unit) -> anyhow::R
     }
 
     let sixteen = of.side.arm(&k_latents(16), &of.strongest(16));
-    sweep(lab, unit, &[probe, sixteen], Some(&of.scored), &[])
+    let swept = [probe, sixteen];
+    let text = text_doses(lab, &swept, Some(of.sae))?;
+    sweep(lab, unit, &swept, Some(&of.scored), &text)
 }
 
 /// The selection words' prompts.

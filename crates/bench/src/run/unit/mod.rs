@@ -11,6 +11,7 @@ mod misread;
 mod positions;
 mod sae;
 mod side;
+mod text_dose;
 
 use ::sae::SparseLatents;
 use ablation::gap::Absorbed;
