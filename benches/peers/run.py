@@ -282,7 +282,7 @@ def facts(bench: Path, python: Path) -> dict[str, str]:
         "load before": f"{os.getloadavg()[0]:.2f}",
         "threads": f"{THREADS} on both sides",
         "vernier": subprocess.check_output([bench, "--version"], text=True).split()[-1],
-        "commit": subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip(),
+        "commit": subprocess.check_output(["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True).strip(),
         "python": subprocess.check_output([python, "--version"], text=True).split()[-1],
         "packages": ", ".join(pinned),
     }
@@ -340,7 +340,7 @@ def main() -> int:
     print(table(runs, failed, size))
     print("\n| check | difference | limit | |\n| --- | ---: | ---: | --- |")
     for entry in checks:
-        says = "equal" if entry["ok"] else "**differs**"
+        says = "agrees" if entry["ok"] else "**differs**"
         print(f"| {entry['job']}: {entry['what']} | {entry['value']:.2g} | {entry['limit']:.2g} | {says} |")
     print("\n" + "\n".join(f"- {name}: {value}" for name, value in told.items()))
     costs = {side: [{job: vars(cost) for job, cost in parts.items()} for parts in list] for side, list in runs.items()}
