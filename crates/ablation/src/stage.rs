@@ -396,13 +396,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// As [`Stage::edited_logits`].
     pub fn edited_last(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<f32>> {
-        let edit = Edit {
-            capture,
-            position: 0,
-            count: 1,
-            rows,
-            vectors,
-        };
+        let edit = Edit::at_word(capture, rows, vectors);
         self.edited(edit, capture.d, |last| Ok(last.to_vec()))
     }
 
@@ -417,13 +411,7 @@ impl<'a> Stage<'a> {
         vectors: &[f32],
         tokens: &[u32; 26],
     ) -> Result<Vec<LetterLogits>> {
-        let edit = Edit {
-            capture,
-            position: 0,
-            count: 1,
-            rows,
-            vectors,
-        };
+        let edit = Edit::at_word(capture, rows, vectors);
         self.logits_of(edit, &self.model.unembedding(tokens)?)
     }
 
@@ -444,13 +432,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// As [`Stage::edited_logits`].
     pub fn edited_probabilities(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<[f64; 26]>> {
-        let edit = Edit {
-            capture,
-            position: 0,
-            count: 1,
-            rows,
-            vectors,
-        };
+        let edit = Edit::at_word(capture, rows, vectors);
         let flat = self.edited(edit, 26, |last| {
             let vocabulary = self.model.config().vocab_size;
             let mut letters = self.model.logits(last, &self.letters);
@@ -487,13 +469,7 @@ impl<'a> Stage<'a> {
         (rows, vectors): (&[usize], &[f32]),
         (tokens, weights): (&[u32], &[f32]),
     ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let edit = Edit {
-            capture,
-            position: 0,
-            count: 1,
-            rows,
-            vectors,
-        };
+        let edit = Edit::at_word(capture, rows, vectors);
         self.check(edit)?;
         let (d, n) = (capture.d, tokens.len());
         if weights.len() != rows.len() * n {
@@ -628,4 +604,17 @@ struct Edit<'a> {
     count: usize,
     rows: &'a [usize],
     vectors: &'a [f32],
+}
+
+impl<'a> Edit<'a> {
+    /// At the query word.
+    fn at_word(capture: &'a Capture, rows: &'a [usize], vectors: &'a [f32]) -> Self {
+        Self {
+            capture,
+            position: 0,
+            count: 1,
+            rows,
+            vectors,
+        }
+    }
 }

@@ -75,7 +75,12 @@ pub enum Warning {
     /// No unrelated text on which an edit's damage could be measured.
     TextNotMeasured { model: String },
     /// The unedited model cannot answer another question about the same words.
-    SideTaskNotLearned { task: String, accuracy: f64, needed: f64 },
+    SideTaskNotLearned {
+        task: String,
+        accuracy: f64,
+        needed: f64,
+        first_letter: f64,
+    },
     /// A measurement for which there was not enough to go by.
     NotMeasured { measurement: String, reason: String },
     /// The forward pass used fewer bits than the reference does.
@@ -226,9 +231,14 @@ impl Warning {
             Self::TextNotMeasured { model } => {
                 format!("no text was given for `{model}`: what edits do to unrelated text was not measured")
             }
-            Self::SideTaskNotLearned { task, accuracy, needed } => format!(
-                "the unedited model answers {accuracy:.3} of the `{task}` prompts correctly (at least {needed:.3} would show that it can): \
-                 their divergence says that the word's trace changed, not that an ability was lost"
+            Self::SideTaskNotLearned {
+                task,
+                accuracy,
+                needed,
+                first_letter,
+            } => format!(
+                "the unedited model answers {accuracy:.3} of the `{task}` prompts correctly (at least {needed:.3} would show that it can) \
+                 and {first_letter:.3} of them with the first letter: there, losing the first letter is itself a divergence"
             ),
             Self::NotMeasured { measurement, reason } => format!("`{measurement}` was not measured: {reason}"),
             Self::DtypeBelowReference { dtype, reference } => {
@@ -291,7 +301,7 @@ impl Warning {
             Self::LowTokenMass { .. } => "check the answer template: the model expects other tokens than the letters",
             Self::TextNotMeasured { .. } => "give some thousand words of ordinary text with `--text FILE`",
             Self::SideTaskNotLearned { .. } => {
-                "read the divergence beside that of the full-site edit, or use a larger model"
+                "read it as a change of the word's trace, not as the loss of an ability, and beside the full-site edit; or use a larger model"
             }
             Self::NotMeasured { .. } => "use more words or letters, or another layer or model",
             Self::DtypeBelowReference { .. } => "run again with `--dtype f32` before comparing with published numbers",

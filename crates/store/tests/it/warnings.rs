@@ -55,6 +55,7 @@ fn all() -> Vec<Warning> {
             task: "length".into(),
             accuracy: 0.01,
             needed: 0.5,
+            first_letter: 0.9,
         },
         Warning::NotMeasured {
             measurement: "error/splice".into(),

@@ -94,15 +94,21 @@ fn effects(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         });
         table.push(std::iter::once(Cell::text(shown)).chain(cells).collect())?;
     }
+    // What the unedited model can do decides how a divergence reads, so it stands under the table and not in a record only.
     let known = ["last_letter", "length", "copy", "capitalisation"]
         .iter()
         .filter_map(|task| {
-            let accuracy = reference.summary.get(&format!("side/{task}/accuracy"))?;
-            Some(format!("{} {:.2}", task.replace('_', " "), accuracy.value))
+            let share = |what: &str| Some(reference.summary.get(&format!("side/{task}/{what}"))?.value);
+            let (right, first) = (share("accuracy")?, share("answers_first_letter")?);
+            Some(format!(
+                "{} {right:.2} (the first letter instead: {first:.2})",
+                task.replace('_', " ")
+            ))
         });
     let known: Vec<String> = known.collect();
     table.notes.push(format!(
-        "Each letter's editor on its own words, mean over letters. The unedited model's share of right answers: {}.",
+        "Each letter's editor on its own words, mean over letters. The unedited model's share of right answers: {}. \
+         Where it answers with the first letter instead, losing that letter is itself a divergence.",
         known.join(", ")
     ));
     Ok(table)
@@ -156,6 +162,9 @@ fn positions(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
         Column::number("site share").with_help(
             "effect of patching all of the set from another word's prompt / effect of really changing the word",
         ),
+        Column::text("varying").with_help(
+            "positions of the set whose vectors differ between words at all; elsewhere there is nothing to edit",
+        ),
         Column::number("letters")
             .with_help("letters of which the set's own ceiling edit removes at least half; only these have scores"),
         Column::higher("MS").with_help("against the ceiling of the same set"),
@@ -178,6 +187,10 @@ fn positions(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
             None if shown != "full-site" => Cell::text(""),
             share => Cell::estimate(share, 2, "no pairs"),
         };
+        let varying = row
+            .values
+            .get("varying")
+            .map_or_else(String::new, |v| format!("{:.0} of {}", v.value, v.n));
         let letters = match row.values.get("letters") {
             Some(letters) => Cell::count(letters.value as u64),
             None => Cell::Missing("not counted".to_owned()),
@@ -186,6 +199,7 @@ fn positions(reference: &Record, saes: &[&Record]) -> anyhow::Result<Table> {
             Cell::text(place(row)),
             Cell::text(shown),
             share,
+            Cell::text(varying),
             letters,
             score("ms"),
             score("o_mean"),

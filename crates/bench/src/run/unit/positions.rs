@@ -17,6 +17,16 @@ pub(super) fn directions(lab: Lab<'_>, side: &SideStages<'_>, unit: &mut Unit) -
         let full = side.fits.full_site(set);
         let shares: Vec<f64> = site_share(bench).into_iter().flatten().collect();
         let mut ceiling = row(bench, set, &full, None)?;
+        let varying = side
+            .fits
+            .varying()
+            .into_iter()
+            .filter(|p| set.positions.contains(p))
+            .count();
+        ceiling.values.insert(
+            "varying".to_owned(),
+            Estimate::point(varying as f64, set.positions.len() as u64, "positions"),
+        );
         if !shares.is_empty() {
             ceiling
                 .values

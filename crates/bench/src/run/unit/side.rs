@@ -123,8 +123,17 @@ impl<'a> Prompts<'a> {
                 .zip(&asked.answers)
                 .filter(|(top, answer)| top == answer)
                 .count();
-            let accuracy = right as f64 / tops.len().max(1) as f64;
+            let n = tops.len().max(1) as f64;
+            let accuracy = right as f64 / n;
+            // A model that knows one question about words may answer every question with its answer.
+            let first = |pair: &Pair| self.lab.plan.answers.id(self.lab.plan.letters[pair.class]);
+            let habit = asked.pairs.iter().filter(|pair| tops[pair.row] == first(pair)).count();
+            let first_letter = habit as f64 / n;
             let name = asked.attribute.name();
+            summary.put(
+                &format!("side/{name}/answers_first_letter"),
+                Estimate::point(first_letter, tops.len() as u64, "share"),
+            );
             summary.put(
                 &format!("side/{name}/accuracy"),
                 Estimate::point(accuracy, tops.len() as u64, "share").higher_is_better(),
@@ -134,6 +143,7 @@ impl<'a> Prompts<'a> {
                     task: name.to_owned(),
                     accuracy,
                     needed: MIN_ACCURACY,
+                    first_letter,
                 });
             }
         }
