@@ -279,6 +279,20 @@ fn label_free_and_single_edits_agree_where_latents_keep_to_their_letter() {
         assert!((single - union).abs() < 0.02 && *union > 0.9, "{single} {union}");
     }
     assert!(shares(&arms::null(2)).iter().all(|&ms| ms == 0.0));
+
+    // One editor for all letters is run once a word; with its terms in another order for one letter, it is run letter by letter.
+    let once = label_free::union_of(&side, "union", &sets);
+    let mut twice = once.clone();
+    let Editor::Terms { terms, .. } = &mut twice.draws[0][1] else {
+        panic!()
+    };
+    terms.reverse();
+    assert!(twice.draws[0][0] != twice.draws[0][1]);
+    let rows_of = |arm| {
+        let measured = bench.measure(arm, Some(&latents), false).unwrap();
+        bench.rows(&measured, |row| format!("{row}"))
+    };
+    assert_eq!(rows_of(&once), rows_of(&twice));
 }
 
 /// Three classes on noisy means in eight dimensions.
