@@ -46,9 +46,12 @@ impl SaeSide<'_> {
         let norms: Vec<f64> = self.sae.decoder_norms().iter().map(|&norm| f64::from(norm)).collect();
         controls
             .iter()
-            .zip(self.activity(train))
-            .map(|(control, activity)| match control.first() {
-                Some(&wanted) => nearest(wanted, &[control, excluded].concat(), &activity, &norms),
+            .enumerate()
+            .map(|(class, control)| match control.first() {
+                Some(&wanted) => {
+                    let left_out = [control, excluded].concat();
+                    nearest(wanted, &left_out, &self.activity(train, class), &norms)
+                }
                 None => Vec::new(),
             })
             .collect()
@@ -80,14 +83,14 @@ impl SaeSide<'_> {
         }
     }
 
-    /// Per class and latent: train words of the class on which it fires, and the sum of its activations there.
-    fn activity(&self, train: &Labelled) -> Vec<Vec<(f64, f64)>> {
-        let mut activity = vec![vec![(0.0, 0.0); self.train.width()]; train.classes];
-        for row in 0..train.n() {
+    /// Per latent: train words of a class on which it fires, and the sum of its activations there.
+    fn activity(&self, train: &Labelled, class: usize) -> Vec<(f64, f64)> {
+        let mut activity = vec![(0.0, 0.0); self.train.width()];
+        for row in (0..train.n()).filter(|&row| train.y[row] == class) {
             let (index, value) = self.train.row(row);
             let scale = crate::select::contribution_scale(&self.train, row);
             for (&latent, &z) in index.iter().zip(value) {
-                let slot = &mut activity[train.y[row]][latent as usize];
+                let slot = &mut activity[latent as usize];
                 slot.0 += 1.0;
                 slot.1 += f64::from(z * scale);
             }

@@ -34,6 +34,9 @@ struct Cell {
     floors: [f64; 2],
 }
 
+/// A column of the table: its name, unit and value.
+type Column = (&'static str, &'static str, fn(&Cell) -> f64);
+
 /// Cells by letter, each by rising factor.
 type Curves = BTreeMap<char, Vec<Cell>>;
 
@@ -105,7 +108,7 @@ fn curves(lab: Lab<'_>, unit: &mut Unit, arm: &Arm, latents: Option<&SparseLaten
 
 /// Adds the arm's rows of the table `doses`.
 fn tabulate(unit: &mut Unit, arm: &str, curves: &Curves, text: &[TextDose]) {
-    let columns: [(&str, &str, fn(&Cell) -> f64); 9] = [
+    let columns: [Column; 9] = [
         ("rho_2", "share of |x|", |cell| cell.lengths.rho_2),
         ("rho_m", "deviations", |cell| cell.lengths.rho_m),
         ("ms", "share", |cell| cell.ms),
