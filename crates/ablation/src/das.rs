@@ -2,9 +2,13 @@
 //!
 //! The supervised skyline of linear edits. Patching a word of letter `c` from a donor of letter `c'` replaces the coordinates in
 //! both letters' subspaces by the donor's, as the benchmark patches every arm: with `D = x' - x` and orthonormal rows `U_c` the
-//! vector becomes `x + U_c^T U_c D + U_c'^T U_c' D`. The loss is the cross-entropy of the donor's letter among the 26 answers. All
-//! subspaces are trained together on pairs of train words, by Adam with the rows made orthonormal again (QR by Gram-Schmidt) after
-//! every step. With `g` the gradient at the patched vector, `dL/dU = (U D) g^T + (U g) D^T`.
+//! vector becomes `x + U_c^T U_c D + U_c'^T U_c' D`. The loss is the cross-entropy of the donor's letter among the 26 answers. With
+//! `g` the gradient at the patched vector, `dL/dU = (U D) g^T + (U g) D^T`.
+//!
+//! All subspaces are trained together on pairs of train words, by Adam with the rows made orthonormal again (QR by Gram-Schmidt)
+//! after every step. Two things are not as in textbook Adam. The part of the gradient within the subspace is taken out first: it
+//! would only lengthen the rows, and divided by its own size it would drown the part that turns them. And there is one second
+//! moment per subspace, so that training does not depend on the basis that the stream happens to be written in.
 //!
 //! Training sees the model through [`Gradients`], so that it is tested on a planted read-out.
 //!
@@ -85,7 +89,7 @@ pub struct DasConfig {
     pub steps: usize,
     /// Pairs of words per step.
     pub batch: usize,
-    /// Learning rate; the rows are unit vectors.
+    /// Learning rate: about the angle by which a subspace turns in the first steps, radians.
     pub rate: f64,
     /// Run seed; initial rows and pairs have their own names under it.
     pub seed: u64,
@@ -97,9 +101,9 @@ impl DasConfig {
     pub fn of_rank(rank: usize, seed: u64) -> Self {
         Self {
             rank,
-            steps: 200,
+            steps: 100,
             batch: 128,
-            rate: 0.02,
+            rate: 0.1,
             seed,
         }
     }
@@ -160,12 +164,13 @@ pub fn train(
                 (row, donors[row][draw.random_range(0..donors[row].len())])
             })
             .collect();
-        let (loss, gradient) = loss_and_gradient(readout, &pairs, (class_of, letters), &bases)?;
+        let (loss, mut gradients) = loss_and_gradient(readout, &pairs, (class_of, letters), &bases)?;
         losses.push(loss);
         // The rate falls to a tenth: the last steps settle.
         let done = step as f64 / config.steps as f64;
         let rate = config.rate * (1.0 - 0.9 * done);
-        for ((basis, gradient), adam) in bases.iter_mut().zip(&gradient).zip(&mut adam) {
+        for ((basis, gradient), adam) in bases.iter_mut().zip(&mut gradients).zip(&mut adam) {
+            tangent(basis, gradient, d);
             adam.step(basis, gradient, rate);
             orthonormalise(basis, d)?;
         }
@@ -275,7 +280,8 @@ fn cross_entropy(logits: &LetterLogits, target: usize) -> (f64, LetterLogits) {
 /// Adam's running moments of one subspace (Kingma & Ba 2015).
 struct Adam {
     first: Vec<f64>,
-    second: Vec<f64>,
+    /// Of the gradient's squared length.
+    second: f64,
     steps: i32,
 }
 
@@ -283,25 +289,37 @@ impl Adam {
     fn new(n: usize) -> Self {
         Self {
             first: vec![0.0; n],
-            second: vec![0.0; n],
+            second: 0.0,
             steps: 0,
         }
     }
 
     fn step(&mut self, values: &mut [f64], gradient: &[f64], rate: f64) {
-        const BETA: (f64, f64) = (0.9, 0.999);
+        const BETA: (f64, f64) = (0.9, 0.99);
+        let square: f64 = gradient.iter().map(|g| g * g).sum();
         // A letter that no pair of this batch has keeps its subspace.
-        if gradient.iter().all(|&g| g == 0.0) {
+        if square == 0.0 {
             return;
         }
         self.steps += 1;
         let (one, two) = (1.0 - BETA.0.powi(self.steps), 1.0 - BETA.1.powi(self.steps));
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for ((value, g), (first, second)) in values.iter_mut().zip(gradient).zip(moments) {
+        self.second = BETA.1 * self.second + (1.0 - BETA.1) * square;
+        let size = (self.second / two).sqrt();
+        for ((value, g), first) in values.iter_mut().zip(gradient).zip(&mut self.first) {
             *first = BETA.0 * *first + (1.0 - BETA.0) * g;
-            *second = BETA.1 * *second + (1.0 - BETA.1) * g * g;
-            // Steps are measured against unit rows of this width: an entry is about 1 / sqrt(d).
-            *value -= rate * (*first / one) / ((*second / two).sqrt() + 1e-12);
+            *value -= rate * (*first / one) / size;
+        }
+    }
+}
+
+/// The part of a gradient that turns a subspace: each row without its part in the subspace.
+fn tangent(basis: &[f64], gradient: &mut [f64], d: usize) {
+    for g in gradient.chunks_exact_mut(d) {
+        for u in basis.chunks_exact(d) {
+            let along = inner(u, g);
+            for (g, u) in g.iter_mut().zip(u) {
+                *g -= along * u;
+            }
         }
     }
 }
