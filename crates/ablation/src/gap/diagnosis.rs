@@ -66,7 +66,7 @@ impl Cause {
             Self::Absorption => "in latents of single words, where the letter's own latent carries less than half",
             Self::Thresholding => "in letter latents that are cut off below their threshold",
             Self::DarkMatter => "in no latent: the SAE's error holds it",
-            Self::Diffuse => "in latents of other things",
+            Self::Diffuse => "in latents that are not the letter's own",
             Self::WriteError => "lost in writing: the latent's decoder row is not what the letter needs",
             Self::Mixing => "lost in writing: the latent's decoder row writes other letters too",
         }
@@ -264,6 +264,12 @@ impl Diagnosis {
                     share(self.amount),
                     cause.meaning()
                 );
+                if cause == Cause::Diffuse && self.terms.shared > 0.5 * self.amount {
+                    text.push_str(&format!(
+                        ", {:.2} of it in latents that fire on many words of the letter and on others as well",
+                        self.terms.shared
+                    ));
+                }
                 if let Some((second, amount)) = second.filter(|(_, amount)| *amount > 0.0) {
                     text.push_str(&format!("; next: {} {amount:.2}", second.name()));
                     if !self.clear {
@@ -313,7 +319,12 @@ mod tests {
     fn symptoms(m10: f64, m01: f64, m00: f64, parts: [f64; 5]) -> Symptoms {
         let [split, absorb, diffuse, threshold, dark] = parts;
         Symptoms {
-            words: vec![[1.0, 0.9, m10, m01, m00, split, absorb, diffuse, threshold, dark, 0.0]; 12],
+            words: vec![
+                [
+                    1.0, 0.9, m10, m01, m00, split, absorb, diffuse, threshold, dark, 0.0, 0.0
+                ];
+                12
+            ],
             ..Symptoms::default()
         }
     }

@@ -25,8 +25,9 @@ use crate::measure::{Bench, Pair};
 use crate::score::MIN_CEILING;
 use crate::select::contribution_scale;
 
-/// Sums per word: full-site effect, `M11`, `M10`, `M01`, `M00`, the five parts of the read, partial absorption.
-pub const COLUMNS: usize = 11;
+/// Sums per word: full-site effect, `M11`, `M10`, `M01`, `M00`, the five parts of the read, and of its diffuse part what is
+/// partly absorbed and what is shared.
+pub const COLUMNS: usize = 12;
 
 /// How many times as long as the reference's write the main latents' write may be to count as one: what moves the read only when it is
 /// made longer still breaks the vector before it writes a letter.
@@ -209,21 +210,24 @@ impl ClassEffects {
 }
 
 impl WordEffects {
-    /// Aumann-Shapley values of the five parts of the read, and of partial absorption, nats.
-    fn shares(&self) -> ([f64; READERS], f64) {
+    /// Aumann-Shapley values of the five parts of the read, and of what is partly absorbed and shared, nats.
+    fn shares(&self) -> ([f64; READERS], [f64; 2]) {
         let terms = self.read.terms;
         let parts = [terms.split, terms.absorb, terms.diffuse, terms.threshold, terms.dark];
         let size: f64 = parts.iter().map(|part| part.abs()).sum::<f64>() + terms.main.abs();
         // The effect falls with the read as fast as the ratio grows, until both are rounding.
         if self.read.excess.abs() <= 1e-6 * size {
-            return ([0.0; READERS], 0.0);
+            return ([0.0; READERS], [0.0; 2]);
         }
         let slope = self.reference / self.read.excess;
-        (parts.map(|part| part * slope), self.read.partial * slope)
+        (
+            parts.map(|part| part * slope),
+            [self.read.partial * slope, self.read.shared * slope],
+        )
     }
 
     fn sums(&self) -> [f64; COLUMNS] {
-        let ([split, absorb, diffuse, threshold, dark], partial) = self.shares();
+        let ([split, absorb, diffuse, threshold, dark], [partial, shared]) = self.shares();
         // Without the second order the two players are taken not to interact, which leaves the first.
         let sae_write = self.sae_write.unwrap_or(self.reference - self.main_read + self.main);
         [
@@ -238,6 +242,7 @@ impl WordEffects {
             threshold,
             dark,
             partial,
+            shared,
         ]
     }
 }
@@ -250,7 +255,7 @@ impl GapTerms {
             return None;
         }
         let shares = sums.map(|sum| sum / sums[0]);
-        let [_, m11, m10, m01, m00, parts @ .., partial] = shares;
+        let [_, m11, m10, m01, m00, parts @ .., partial, shared] = shares;
         let write = f64::midpoint(m01 - m00, m11 - m10);
         let read = f64::midpoint(m11 - m01, m10 - m00);
         let [split, absorb, diffuse, threshold, dark] = scaled_to(parts, read);
@@ -265,6 +270,7 @@ impl GapTerms {
             dark,
             ceiling: 1.0 - m11,
             partial,
+            shared,
         })
     }
 }

@@ -45,7 +45,7 @@ impl Default for Config {
     }
 }
 
-/// Latents of one class, each list ascending. All others are diffuse.
+/// Latents of one class, each list ascending. All others are diffuse, as are the shared ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Groups {
     /// Main latents: one, as a rule; none where no latent classifies.
@@ -54,6 +54,9 @@ pub struct Groups {
     pub split: Vec<u32>,
     /// Candidate absorbers.
     pub absorb: Vec<u32>,
+    /// Of the diffuse ones, those that cover as much of the class as a split latent and are not precise: they stand for something that
+    /// words of several classes share.
+    pub shared: Vec<u32>,
 }
 
 /// Groups of all classes.
@@ -69,6 +72,8 @@ pub(super) enum Kind {
     Main,
     Split,
     Candidate,
+    /// Diffuse, and it fires on as much of the class as a split latent would.
+    Shared,
     Diffuse,
 }
 
@@ -115,6 +120,8 @@ impl Partition {
                     if coverage >= config.coverage && own >= SUB_CLASS {
                         if own >= config.precision * f64::from(firing.all[latent]) {
                             groups.split.push(latent as u32);
+                        } else {
+                            groups.shared.push(latent as u32);
                         }
                     } else if alignment.cosine(class, latent) * firing.sign(latent) >= config.cosine {
                         groups.absorb.push(latent as u32);
@@ -131,6 +138,7 @@ impl Partition {
         let mut kinds = vec![Kind::Diffuse; width];
         let groups = &self.classes[class];
         for (list, kind) in [
+            (&groups.shared, Kind::Shared),
             (&groups.absorb, Kind::Candidate),
             (&groups.split, Kind::Split),
             (&groups.main, Kind::Main),

@@ -39,6 +39,8 @@ pub struct WordRead {
     /// The part of `terms.diffuse` that candidate absorbers hold although main and split latents carry the larger part of the
     /// read: partial absorption. `terms.absorb + partial` is absorption without the limit [`Config::carried`].
     pub partial: f64,
+    /// The part of `terms.diffuse` in latents that fire on much of the class and on words of other classes too.
+    pub shared: f64,
     /// Whether a main latent fires.
     pub main_fires: bool,
     /// Whether main and split latents carry less than [`Config::carried`] of the read, so that candidates count as absorbing.
@@ -68,6 +70,7 @@ struct Centre {
     main: f64,
     split: f64,
     candidates: f64,
+    shared: f64,
     diffuse: f64,
     threshold: f64,
 }
@@ -259,6 +262,7 @@ impl<'a> Accounting<'a> {
         let scale = f64::from(contribution_scale(latents, row));
         let (mut main, mut split, mut candidates, mut diffuse) =
             (-centre.main, -centre.split, -centre.candidates, -centre.diffuse);
+        let mut shared = -centre.shared;
         let mut main_fires = false;
         let (index, value) = latents.row(row);
         for (&latent, &z) in index.iter().zip(value) {
@@ -270,10 +274,12 @@ impl<'a> Accounting<'a> {
                 }
                 Kind::Split => split += written,
                 Kind::Candidate => candidates += written,
+                Kind::Shared => shared += written,
                 Kind::Diffuse => diffuse += written,
             }
         }
         let threshold = self.silent(latents, row, (class, own, linear)) - centre.threshold;
+        diffuse += shared;
         let excess = self.references[class].excess(x);
         let dark = excess - main - split - candidates - diffuse - threshold;
         // A word that the reference does not read as the class at all has no letter to be absorbed.
@@ -292,6 +298,7 @@ impl<'a> Accounting<'a> {
                 dark,
             },
             partial: if partial { candidates } else { 0.0 },
+            shared,
             main_fires,
             absorbed,
         }
@@ -319,6 +326,7 @@ impl<'a> Accounting<'a> {
                 Kind::Main => &mut centre.main,
                 Kind::Split => &mut centre.split,
                 Kind::Candidate => &mut centre.candidates,
+                Kind::Shared => &mut centre.shared,
                 Kind::Diffuse => &mut centre.diffuse,
             };
             *slot += mean * product;

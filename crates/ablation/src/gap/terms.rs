@@ -94,6 +94,8 @@ pub struct GapTerms {
     pub ceiling: f64,
     /// Of `diffuse`, what candidate absorbers hold where the main latents still carry the larger part; before scaling to `read`.
     pub partial: f64,
+    /// Of `diffuse`, what latents hold that fire on much of the class and on words of other classes too; before scaling to `read`.
+    pub shared: f64,
 }
 
 /// Parts of the read other than main, in the order `split, absorb, diffuse, threshold, dark`.
@@ -101,7 +103,7 @@ pub(super) const READERS: usize = 5;
 
 impl GapTerms {
     /// Names in the order of [`GapTerms::to_array`].
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "total",
         "read",
         "write",
@@ -112,11 +114,12 @@ impl GapTerms {
         "dark",
         "ceiling",
         "partial",
+        "shared",
     ];
 
     /// The numbers in the order of [`GapTerms::NAMES`].
     #[must_use]
-    pub fn to_array(self) -> [f64; 10] {
+    pub fn to_array(self) -> [f64; 11] {
         [
             self.total,
             self.read,
@@ -128,6 +131,7 @@ impl GapTerms {
             self.dark,
             self.ceiling,
             self.partial,
+            self.shared,
         ]
     }
 }

@@ -218,25 +218,6 @@ fn both_absorption_edits_regain_the_absorbed_words() {
     });
 }
 
-/// Which class is called what changes nothing else.
-#[test]
-fn permuted_letters_permute_the_parts() {
-    let one = |class: usize| Defects {
-        absorb: class + 1,
-        split: 4 - class,
-        ..Defects::default()
-    };
-    // The same world under four names: class `c` of the first is measured as every class.
-    for class in 0..CLASSES {
-        let all = terms(&effects(one(class), 0.5));
-        for gap in &all[1..] {
-            for (a, b) in gap.to_array().iter().zip(all[0].to_array()) {
-                assert!((a - b).abs() < 1e-6, "{gap:?} {:?}", all[0]);
-            }
-        }
-    }
-}
-
 /// A main latent that hardly writes the letter cannot stand in as a writer; the parts still sum.
 #[test]
 fn a_latent_that_does_not_write_leaves_one_order() {

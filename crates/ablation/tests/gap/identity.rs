@@ -163,3 +163,59 @@ fn a_transcoder_is_refused() {
     );
     assert!(refused.is_err_and(|error| error.to_string().contains("transcoder")));
 }
+
+/// Which class is called what changes nothing else.
+#[test]
+fn permuted_letters_permute_the_parts() {
+    const NEW: [usize; CLASSES] = [2, 0, 3, 1];
+    let sae = random_sae(D, WIDTH, Architecture::JumpRelu, Normalization::None, 9);
+    let train = words(D, CLASSES, 80, 9);
+    let mut renamed = train.clone();
+    for class in &mut renamed.y {
+        *class = NEW[*class];
+    }
+    let divided = |train: &ablation::Labelled, latent_of: &dyn Fn(usize) -> u32| {
+        let references = Reference::leace(&Directions::fit(train, 9).unwrap(), train).unwrap();
+        let side = SaeSide::new(&sae, train).unwrap();
+        let main: Vec<Vec<u32>> = (0..CLASSES).map(|class| vec![latent_of(class)]).collect();
+        let accounting = Accounting::new(&side, train, references, &main, Config::default()).unwrap();
+        let rows: Vec<usize> = (0..train.n()).collect();
+        let reads = |class| accounting.words(&train.x, &side.train, class, &rows).unwrap();
+        (0..CLASSES).map(reads).collect::<Vec<_>>()
+    };
+    let old = |class: usize| NEW.iter().position(|&new| new == class).unwrap() as u32;
+    let (before, after) = (divided(&train, &|class| class as u32), divided(&renamed, &old));
+    let mut differ = 0;
+    for class in 0..CLASSES {
+        for (a, b) in before[class].iter().zip(&after[NEW[class]]) {
+            for (a, b) in a.terms.to_array().iter().zip(b.terms.to_array()) {
+                assert!((a - b).abs() < 1e-6 * (1.0 + a.abs()), "{class}: {a} {b}");
+            }
+        }
+        let other = &after[NEW[(class + 1) % CLASSES]];
+        differ += usize::from((before[class][0].excess - other[0].excess).abs() > 1e-3);
+    }
+    assert!(differ > 0, "all classes read alike");
+}
+
+/// Multiplying a latent and dividing its decoder row changes nothing.
+#[test]
+fn the_scale_of_a_latent_does_not_matter() {
+    let sae = random_sae(D, WIDTH, Architecture::JumpRelu, Normalization::None, 4);
+    let folded = sae.fold_decoder_norms().unwrap();
+    let train = words(D, CLASSES, 80, 4);
+    let references = Reference::leace(&Directions::fit(&train, 4).unwrap(), &train).unwrap();
+    let main: Vec<Vec<u32>> = (0..CLASSES as u32).map(|class| vec![class]).collect();
+    let rows: Vec<usize> = (0..train.n()).collect();
+    let divided = |sae: &sae::Sae| {
+        let side = SaeSide::new(sae, &train).unwrap();
+        let accounting = Accounting::new(&side, &train, references.clone(), &main, Config::default()).unwrap();
+        let reads = |class| accounting.words(&train.x, &side.train, class, &rows).unwrap();
+        (0..CLASSES).flat_map(reads).collect::<Vec<_>>()
+    };
+    for (a, b) in divided(&sae).iter().zip(divided(&folded)) {
+        for (a, b) in a.terms.to_array().iter().zip(b.terms.to_array()) {
+            assert!((a - b).abs() < 1e-4 * (1.0 + a.abs()), "{a} {b}");
+        }
+    }
+}

@@ -180,7 +180,7 @@ impl Readout for Truth {
     }
 }
 
-/// Everything measured on one world; `order[i]` is the letter that class `i` stands for.
+/// The evaluation and the accounting of one world, on all its words.
 pub(crate) fn with_world<T>(
     defects: Defects,
     bend: f64,

@@ -1,6 +1,6 @@
 //! Records as tables and sentences.
 
-mod gap;
+pub(super) mod gap;
 mod side;
 
 use std::collections::BTreeMap;

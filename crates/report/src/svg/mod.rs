@@ -1,8 +1,8 @@
 //! Figures as self-contained SVG texts.
 //!
 //! Each kind is a struct of data with `to_svg`: [`Forest`] (arms with their intervals), [`Lines`] (a curve over k or layers),
-//! [`Scatter`] (autoencoders as points over L0 or layers), [`Panels`] (one small plot for each letter), [`Bars`] (signed effects)
-//! and [`Heatmap`] (letters by SAEs, layers by tokens).
+//! [`Scatter`] (autoencoders as points over L0 or layers), [`Panels`] (one small plot for each letter), [`Bars`] (signed effects),
+//! [`Waterfall`] (a gap cause by cause) and [`Heatmap`] (letters by SAEs, layers by tokens).
 //!
 //! Numbers that are not finite are left out and counted in the note; a figure without any says `no data` and why. Long words are
 //! wrapped or cut, and legends stand below the plot, never on it.
@@ -29,6 +29,7 @@ mod panels;
 mod scatter;
 mod swarm;
 mod text;
+mod waterfall;
 
 pub use bars::{Bar, BarRow, Bars};
 pub use forest::{Forest, ForestRow};
@@ -38,3 +39,4 @@ pub use marked::{Band, Reference};
 pub use panels::{Panel, Panels};
 pub use scatter::{ColourBy, Dot, Group, Scatter};
 pub use text::visible;
+pub use waterfall::{Step, Waterfall};

@@ -18,3 +18,5 @@ mod renderers;
 mod scatter;
 /// The sentences at the end of a run.
 mod sentences;
+/// Waterfalls.
+mod waterfall;

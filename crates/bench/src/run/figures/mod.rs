@@ -11,6 +11,7 @@ use std::path::Path;
 
 use store::Record;
 
+use crate::run::show::gap;
 use crate::run::unit::one_latent;
 
 /// Draws every figure that the records have the numbers for. Returns the names of the files.
@@ -31,7 +32,18 @@ pub(crate) fn write(dir: &Path, reference: &Record, saes: &[&Record]) -> anyhow:
     if let Some(svg) = dose::dose_curves(&shown) {
         put("dose.svg".to_owned(), svg)?;
     }
+    for sae in saes {
+        if let Some(figure) = gap::waterfall(sae) {
+            put(format!("gap-{}.svg", file_name(id(sae))), figure.to_svg())?;
+        }
+    }
     Ok(written)
+}
+
+/// A name with what file systems take only.
+fn file_name(id: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    id.chars().map(|c| if plain(c) { c } else { '_' }).collect()
 }
 
 /// The score that orders SAEs: M* of the one-latent classifiers.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use report::svg::{Bar, Step, Waterfall};
 use report::{Cell, Column, Table};
 use store::{Estimate, Record};
 
@@ -19,7 +20,11 @@ const PARTS: [(&str, &str, &str); 6] = [
         "what silent letter latents would add without threshold or top-k cut",
     ),
     ("dark", "dark", "in no latent: the SAE's error holds it"),
-    ("diffuse", "diffuse", "in other latents"),
+    (
+        "diffuse",
+        "diffuse",
+        "in latents that are not the letter's own: not precise, or writing little of the letter each",
+    ),
     (
         "write",
         "write",
@@ -118,6 +123,52 @@ fn causes(sae: &Record) -> String {
     counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let named = counts.iter().map(|(cause, n)| format!("{cause} {n}"));
     named.collect::<Vec<_>>().join(", ")
+}
+
+/// The gap of an SAE cause by cause; none where it was not measured.
+pub(crate) fn waterfall(sae: &Record) -> Option<Waterfall> {
+    let bar = |e: &Estimate| Bar {
+        value: e.value,
+        lo: e.lo,
+        hi: e.hi,
+    };
+    let estimate = |key: &str| sae.summary.get(&format!("gap/{key}"));
+    let step = |label: &str, e: &Estimate| Step {
+        label: label.to_owned(),
+        bar: bar(e),
+    };
+    let (gap, ceiling) = (estimate("total")?, estimate("ceiling")?);
+    // `1 - ceiling` with its interval turned round; the steps have to start where the parts do.
+    let reference = Bar {
+        value: 1.0 - ceiling.value,
+        lo: ceiling.hi.map(|hi| 1.0 - hi),
+        hi: ceiling.lo.map(|lo| 1.0 - lo),
+    };
+    let steps = PARTS
+        .iter()
+        .filter_map(|(key, name, _)| Some(step(name, estimate(key)?)));
+    let main = sae.summary.get("sae:k=1:probe/ms")?;
+    Some(Waterfall {
+        title: format!("Why {} falls short of leace-1", id(sae)),
+        note: format!(
+            "Mediated share of the reference, what each cause takes, and what one latent per letter is left with; means and 95 % intervals over {} letters.",
+            gap.n
+        ),
+        axis: "mediated share".to_owned(),
+        from: Step {
+            label: "leace-1".to_owned(),
+            bar: reference,
+        },
+        steps: steps.collect(),
+        to: Step {
+            label: "one latent per letter".to_owned(),
+            bar: Bar {
+                value: reference.value - gap.value,
+                ..bar(main)
+            },
+        },
+        digits: 2,
+    })
 }
 
 /// Where the gap of an SAE went, in a sentence.

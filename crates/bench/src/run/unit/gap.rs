@@ -41,6 +41,7 @@ pub(super) fn gap(
     let main = of.by_probe();
     let references = Reference::leace(&site.directions, &site.train)?;
     let account = |config: Config| Accounting::new(&of.side, &site.train, references.clone(), &main, config);
+    let began = std::time::Instant::now();
     let accounting = account(Config::default())?;
     let effects = measure_effects(bench, &accounting, &of.scored)?;
     let absorbed = Absorbed::measure(bench, &accounting, &of.scored)?;
@@ -57,8 +58,10 @@ pub(super) fn gap(
     macro_terms(&identified, summary)?;
     absorption(&absorbed, summary);
     diagnoses(lab, &identified, reference, summary);
+    eprintln!("TIMING core {:.2}", began.elapsed().as_secs_f64());
     if args.full() && !identified.is_empty() {
         let checks = shapley_check(bench, &accounting, &effects)?;
+        eprintln!("TIMING shapley {:.2}", began.elapsed().as_secs_f64());
         deviation(&checks, summary);
         let told = sequence(bench, &accounting, &effects)?;
         steps(&told, summary);
@@ -298,7 +301,7 @@ fn sensitivity(cosine: f64, carried: f64, accounting: &Accounting<'_>, terms: &[
     let mut values: BTreeMap<String, Estimate> = GapTerms::NAMES
         .iter()
         .enumerate()
-        .filter(|(_, name)| matches!(**name, "split" | "absorb" | "diffuse" | "partial"))
+        .filter(|(_, name)| matches!(**name, "split" | "absorb" | "diffuse" | "partial" | "shared"))
         .map(|(i, name)| {
             let values: Vec<f64> = terms.iter().map(|terms| terms.to_array()[i]).collect();
             ((*name).to_owned(), macro_estimate(&values, "share"))
