@@ -248,49 +248,49 @@ impl Diagnosis {
     /// The evidence in plain English.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let share = |amount: f64| format!("{:.0} %", 100.0 * amount / self.terms.total);
-        let mut text = match (self.cause, self.second) {
+        let mut pieces = vec![match (self.cause, self.second) {
             (Cause::NoGap, _) => format!("the gap of {:.2} is below the limit", self.terms.total),
             (Cause::Mixing, None) => format!(
                 "no gap in the mediated share ({:.2}), but the latent damages another letter by {:.2}",
                 self.terms.total,
                 self.damage.unwrap_or(0.0)
             ),
-            (cause, second) => {
-                let mut text = format!(
-                    "{:.2} of the gap of {:.2} ({}) is {}",
-                    self.amount,
-                    self.terms.total,
-                    share(self.amount),
-                    cause.meaning()
-                );
-                if cause == Cause::Diffuse && self.terms.shared > 0.5 * self.amount {
-                    text.push_str(&format!(
-                        ", {:.2} of it in latents that fire on many words of the letter and on others as well",
-                        self.terms.shared
-                    ));
-                }
-                if let Some((second, amount)) = second.filter(|(_, amount)| *amount > 0.0) {
-                    text.push_str(&format!("; next: {} {amount:.2}", second.name()));
-                    if !self.clear {
-                        text.push_str(&format!(
-                            ", too close to tell apart (ahead in {:.0} % of draws of the words)",
-                            100.0 * self.support
-                        ));
-                    }
-                }
-                text
+            (cause, _) => format!(
+                "{:.2} of the gap of {:.2} ({:.0} %) is {}",
+                self.amount,
+                self.terms.total,
+                100.0 * self.amount / self.terms.total,
+                cause.meaning()
+            ),
+        }];
+        if self.cause == Cause::Diffuse && self.terms.shared > 0.5 * self.amount {
+            pieces.push(format!(
+                ", {:.2} of it in latents that fire on many words of the letter and on others as well",
+                self.terms.shared
+            ));
+        }
+        if let Some((second, amount)) = self.second.filter(|(_, amount)| *amount > 0.0) {
+            pieces.push(format!("; next: {} {amount:.2}", second.name()));
+            if !self.clear {
+                pieces.push(format!(
+                    ", too close to tell apart (ahead in {:.0} % of draws of the words)",
+                    100.0 * self.support
+                ));
             }
-        };
+        }
         if let (Some(agrees), Some(curve)) = (self.curve_agrees(), self.curve) {
             let verdict = if agrees { "as it should" } else { "which it should not" };
-            text.push_str(&format!("; the curve over latents {}, {verdict}", curve.name()));
+            pieces.push(format!("; the curve over latents {}, {verdict}", curve.name()));
         }
         // Part of what a contaminated reference reads belongs to something else: other latents hold it, and writing it was no use.
         if self.terms.diffuse > 0.02 && self.terms.write < -0.02 {
-            text.push_str("; other latents hold some of the read while the latent writes better than the reference: the reference may read something else too");
+            pieces.push(
+                "; other latents hold some of the read while the latent writes better than the reference: the reference may read \
+                 something else too"
+                    .to_owned(),
+            );
         }
-        text
+        pieces.concat()
     }
 }
 

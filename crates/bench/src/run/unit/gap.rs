@@ -41,7 +41,6 @@ pub(super) fn gap(
     let main = of.by_probe();
     let references = Reference::leace(&site.directions, &site.train)?;
     let account = |config: Config| Accounting::new(&of.side, &site.train, references.clone(), &main, config);
-    let began = std::time::Instant::now();
     let accounting = account(Config::default())?;
     let effects = measure_effects(bench, &accounting, &of.scored)?;
     let absorbed = Absorbed::measure(bench, &accounting, &of.scored)?;
@@ -58,10 +57,8 @@ pub(super) fn gap(
     macro_terms(&identified, summary)?;
     absorption(&absorbed, summary);
     diagnoses(lab, &identified, reference, summary);
-    eprintln!("TIMING core {:.2}", began.elapsed().as_secs_f64());
     if args.full() && !identified.is_empty() {
         let checks = shapley_check(bench, &accounting, &effects)?;
-        eprintln!("TIMING shapley {:.2}", began.elapsed().as_secs_f64());
         deviation(&checks, summary);
         let told = sequence(bench, &accounting, &effects)?;
         steps(&told, summary);
