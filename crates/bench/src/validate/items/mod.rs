@@ -30,6 +30,7 @@ impl Setting {
 }
 
 /// An item of `bench validate`.
+#[derive(Debug)]
 pub(super) struct Item {
     pub(super) name: &'static str,
     /// What is planted.
