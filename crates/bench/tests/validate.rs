@@ -77,6 +77,7 @@ fn items_are_listed_and_unknown_ones_are_refused() {
     for item in [
         "delta",
         "defects",
+        "causes",
         "hedging",
         "toys",
         "hierarchy",

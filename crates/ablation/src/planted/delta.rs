@@ -51,6 +51,10 @@ pub struct Member {
     pub absorbing: Vec<u32>,
     /// Share of the letter that the children's latents write: `delta p11 / (p11 + p10)`.
     pub absorbed: f64,
+    /// Share of the letter that LEACE reads from the parent. Words of the other letters always have one of `n` features, so their
+    /// absence tells the letter as surely as the parent does; of two sure signs the shortest read takes `n` parts from the parent
+    /// and one from the absence.
+    pub read_by_leace: f64,
 }
 
 impl Family {
@@ -124,6 +128,10 @@ impl Family {
             letters,
             main,
             absorbing,
+            read_by_leace: {
+                let n = ((LETTERS - 1) * OTHERS) as f64;
+                n / (n + 1.0)
+            },
             absorbed: delta * (self.words - self.alone) as f64 / self.words as f64,
         })
     }

@@ -86,9 +86,12 @@ impl Check {
 /// Short, but no smaller than it is: tiny numbers in powers of ten, zero as 0.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
-    if !value.is_finite() {
+    if size <= 0.0 {
+        // Zero has a sign that says nothing.
+        "0".to_owned()
+    } else if !value.is_finite() {
         "no number".to_owned()
-    } else if size > 0.0 && size < 5e-4 {
+    } else if size < 5e-4 {
         format!("{value:.1e}")
     } else {
         let text = format!("{value:.4}");
@@ -121,6 +124,7 @@ mod tests {
         assert_eq!(number(0.17), "0.17");
         assert_eq!(number(1e-9), "1.0e-9");
         assert_eq!(number(0.0), "0");
+        assert_eq!(number(-0.0), "0");
         assert_eq!(number(3.0), "3");
         assert_eq!(number(f64::NAN), "no number");
     }

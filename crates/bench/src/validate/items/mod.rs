@@ -1,5 +1,6 @@
 //! What is planted, item by item.
 
+mod causes;
 mod defects;
 mod delta;
 mod hedging;
@@ -41,7 +42,7 @@ pub(super) struct Item {
 }
 
 /// All of them, from the simplest truth to the whole program.
-pub(super) const ITEMS: [Item; 9] = [
+pub(super) const ITEMS: [Item; 10] = [
     Item {
         name: "delta",
         plants: "the closed-form family between no and full absorption",
@@ -53,6 +54,12 @@ pub(super) const ITEMS: [Item; 9] = [
         plants: "an SAE that splits, absorbs, cuts off and misses known shares",
         shows: "each share is recovered with LEACE as the reference, and a sound SAE has no gap",
         run: defects::checks,
+    },
+    Item {
+        name: "causes",
+        plants: "one defect at a time",
+        shows: "the named cause of a letter's gap is the planted one",
+        run: causes::checks,
     },
     Item {
         name: "hedging",
