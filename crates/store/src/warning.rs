@@ -62,6 +62,8 @@ pub enum Warning {
     BosMismatch { sae: String, trained_with: bool },
     /// Letters whose main latent cannot stand in as a writer: their gap was divided in one order of read and write only.
     OneWriteOrder { sae: String, letters: Vec<char> },
+    /// Two ways of dividing a gap among causes disagree.
+    DivisionUncertain { sae: String, deviation: f64, allowed: f64 },
     /// An analysis that does not apply to an SAE.
     NotApplicable {
         sae: String,
@@ -124,6 +126,7 @@ impl Warning {
             Self::SaeNote { .. } => "sae-note",
             Self::BosMismatch { .. } => "bos-mismatch",
             Self::OneWriteOrder { .. } => "one-write-order",
+            Self::DivisionUncertain { .. } => "division-uncertain",
             Self::NotApplicable { .. } => "not-applicable",
             Self::NoOpEdit { .. } => "no-op-edit",
             Self::LowTokenMass { .. } => "low-token-mass",
@@ -223,6 +226,13 @@ impl Warning {
                  writing in one order only",
                 list(letters)
             ),
+            Self::DivisionUncertain {
+                sae,
+                deviation,
+                allowed,
+            } => format!(
+                "`{sae}`: the parts of its gap differ by up to {deviation:.3} from their exact Shapley values (allowed: {allowed:.3})"
+            ),
             Self::NotApplicable { sae, analysis, reason } => format!("`{sae}`: no {analysis}: {reason}"),
             Self::NoOpEdit { arm } => format!("arm `{arm}` changed nothing"),
             Self::LowTokenMass { mass, needed } => {
@@ -295,6 +305,9 @@ impl Warning {
             Self::BosMismatch { .. } => "choose `--bos always` or `--bos never` as the SAE was trained",
             Self::OneWriteOrder { .. } => {
                 "read the write part of these letters as a lower bound on how wrong their latents write"
+            }
+            Self::DivisionUncertain { .. } => {
+                "quote the parts of this SAE's gap no finer than that; the total and its read and write parts are not concerned"
             }
             Self::NotApplicable { .. } => "compare this SAE by its arms",
             Self::NoOpEdit { .. } => "check that the arm's latents fire on these words and that its dose is not zero",

@@ -8,6 +8,9 @@
 //! All parts of the read move the word along the same line, so the read part divides in proportion to their amounts, word by
 //! word, which are the Aumann-Shapley values for any effect along that line: `R_G / (r - t) D(R)`.
 //!
+//! Where a word's parts cancel, what is left of its read says nothing about them, and the ratio to it can be anything; there the
+//! slope of the whole class stands for the word's.
+//!
 //! Deliberately absent: intervals over letters; [`ClassEffects::sums`] are the rows of a cluster bootstrap, and
 //! [`GapTerms::of_sums`] its statistic.
 
@@ -32,6 +35,9 @@ pub const COLUMNS: usize = 12;
 /// How many times as long as the reference's write the main latents' write may be to count as one: what moves the read only when it is
 /// made longer still breaks the vector before it writes a letter.
 pub const MOST_WRITE: f64 = 10.0;
+
+/// A word's read must be at least this share of the sizes of its parts for its own slope to count.
+const LEFT: f64 = 0.25;
 
 /// Effects on one word of the class: falls of its letter log-odds, nats.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -195,7 +201,10 @@ impl ClassEffects {
     /// One row of sums per word.
     #[must_use]
     pub fn sums(&self) -> Vec<[f64; COLUMNS]> {
-        self.words.iter().map(WordEffects::sums).collect()
+        let sum = |of: fn(&WordEffects) -> f64| self.words.iter().map(of).sum::<f64>();
+        let (effect, read) = (sum(|word| word.reference), sum(|word| word.read.excess));
+        let slope = if read > 0.0 { effect / read } else { 0.0 };
+        self.words.iter().map(|word| word.sums(slope)).collect()
     }
 
     /// The divided gap; none where the class is not identified.
@@ -210,24 +219,27 @@ impl ClassEffects {
 }
 
 impl WordEffects {
-    /// Aumann-Shapley values of the five parts of the read, and of what is partly absorbed and shared, nats.
-    fn shares(&self) -> ([f64; READERS], [f64; 2]) {
+    /// Aumann-Shapley values of the five parts of the read, and of what is partly absorbed and shared, nats. `class_slope`: nats per
+    /// unit of the read over the class.
+    fn shares(&self, class_slope: f64) -> ([f64; READERS], [f64; 2]) {
         let terms = self.read.terms;
         let parts = [terms.split, terms.absorb, terms.diffuse, terms.threshold, terms.dark];
         let size: f64 = parts.iter().map(|part| part.abs()).sum::<f64>() + terms.main.abs();
-        // The effect falls with the read as fast as the ratio grows, until both are rounding.
-        if self.read.excess.abs() <= 1e-6 * size {
-            return ([0.0; READERS], [0.0; 2]);
-        }
-        let slope = self.reference / self.read.excess;
+        let slope = if self.read.excess.abs() < LEFT * size {
+            class_slope
+        } else if size > 0.0 {
+            self.reference / self.read.excess
+        } else {
+            0.0
+        };
         (
             parts.map(|part| part * slope),
             [self.read.partial * slope, self.read.shared * slope],
         )
     }
 
-    fn sums(&self) -> [f64; COLUMNS] {
-        let ([split, absorb, diffuse, threshold, dark], [partial, shared]) = self.shares();
+    fn sums(&self, class_slope: f64) -> [f64; COLUMNS] {
+        let ([split, absorb, diffuse, threshold, dark], [partial, shared]) = self.shares(class_slope);
         // Without the second order the two players are taken not to interact, which leaves the first.
         let sae_write = self.sae_write.unwrap_or(self.reference - self.main_read + self.main);
         [

@@ -59,7 +59,7 @@ pub(super) fn gap(
     diagnoses(lab, &identified, reference, summary);
     if args.full() && !identified.is_empty() {
         let checks = shapley_check(bench, &accounting, &effects)?;
-        deviation(&checks, summary);
+        deviation(&checks, input, summary);
         let told = sequence(bench, &accounting, &effects)?;
         steps(&told, summary);
         let x = bench.readout().sites();
@@ -259,7 +259,8 @@ fn diagnoses(lab: Lab<'_>, identified: &[(&ClassEffects, GapTerms)], reference: 
 }
 
 /// How far the proportional division is from the Shapley values.
-fn deviation(checks: &[ablation::gap::ClassShapley], summary: &mut Summary) {
+fn deviation(checks: &[ablation::gap::ClassShapley], input: &SaeInput, summary: &mut Summary) {
+    const ALLOWED: f64 = 0.02;
     if checks.is_empty() {
         return;
     }
@@ -270,6 +271,13 @@ fn deviation(checks: &[ablation::gap::ClassShapley], summary: &mut Summary) {
         .iter()
         .map(ablation::gap::ClassShapley::deviation)
         .fold(0.0, f64::max);
+    if of_means > ALLOWED {
+        summary.warnings.push(Warning::DivisionUncertain {
+            sae: input.id.clone(),
+            deviation: of_means,
+            allowed: ALLOWED,
+        });
+    }
     let point = |value: f64| Estimate::point(value, checks.len() as u64, "share").lower_is_better();
     summary.put("gap/shapley_deviation", point(of_means));
     summary.put("gap/shapley_deviation_letter", point(of_letters));
