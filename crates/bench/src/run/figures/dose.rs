@@ -37,7 +37,7 @@ fn of_arm(id: Option<&str>, arm: &str, rows: &[&TableRow]) -> Vec<Series> {
     };
     let mut series = vec![curve(name, "ms")];
     if arm == "leace-1" {
-        series.push(curve("random, as long".to_owned(), "floor_random"));
+        series.push(curve("random, as long as leace-1".to_owned(), "floor_random"));
         series.push(curve("random in the data, as long".to_owned(), "floor_pca"));
     }
     series
@@ -90,16 +90,5 @@ mod tests {
             assert!(svg.contains(text), "{text}");
         }
         assert_eq!(dose_curves(&[]), None);
-    }
-
-    #[test]
-    fn zz_view() {
-        let Ok(list) = std::env::var("B_VIEW") else { return };
-        let records: Vec<Record> = list
-            .split(',')
-            .map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
-            .collect();
-        let records: Vec<&Record> = records.iter().collect();
-        std::fs::write("/tmp/b-dose.svg", dose_curves(&records).unwrap()).unwrap();
     }
 }
