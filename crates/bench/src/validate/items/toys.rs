@@ -13,10 +13,12 @@ use super::{Check, Setting};
 /// Rates of the first and the second features of the pairs.
 const FIRST: f64 = 0.3;
 const SECOND: f64 = 0.25;
+/// Steps of each training for the hedging rate: after a quarter of them independent features still look hedged, by .05.
+const STEPS: usize = 6000;
 
 pub(super) fn checks(setting: &Setting) -> anyhow::Result<Vec<Check>> {
     const THEORY: &str = "theory and figure 2 of Chanin et al. 2025: absent at least .95, full at most .05";
-    const TABLE: &str = "table 3 of Chanin et al. 2025, both fire; three deviations over seeds";
+    const TABLE: &str = "table 3 of Chanin et al. 2025, both fire; tolerance as for the cells of that table";
     const CHILD: &str = "the child fires on a fifth of the parent's rows and takes the parent with it";
     const HEDGES: &str = "theory orders them: a latent short of room writes what fires with its feature; no value is published for this setting";
     let seed = stats::seed::sub_seed(setting.seed, "validate/toys");
@@ -119,7 +121,7 @@ fn hedging(together: f64, setting: &Setting) -> anyhow::Result<f64> {
         learning_rate: 1e-3,
         batch_size: 512,
         apply_b_dec_to_input: false,
-        ..TrainConfig::new(width, objective.clone(), setting.size(1500, 6000))
+        ..TrainConfig::new(width, objective.clone(), STEPS)
     };
     let (narrow, _) = extend(&features.first_features(seed)?, &with(features.pairs), &rows, seed)?;
     let (wide, _) = extend(&narrow, &with(3 * features.pairs), &rows, seed)?;
