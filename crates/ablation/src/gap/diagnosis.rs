@@ -5,6 +5,8 @@
 //!    does, they mix letters, which shows in the damage and not in the mediated share.
 //! 2. Otherwise the largest part of the gap names it: split latents (splitting), absorbing latents (absorption), thresholds
 //!    (thresholding), no latent (dark matter), other latents (diffuse), or the write.
+//!    Without their thresholds all silent letter latents together can add more than is missing; then the error holds less than they
+//!    would add, `dark` is below zero, and the two count as one: what the error holds.
 //! 3. The write is called mixing where the damage to some other letter is high as in 1, else a write error.
 //!
 //! What each mechanism predicts of the curve over the number of latents is held against the name afterwards and never changes it:
@@ -297,11 +299,16 @@ impl Diagnosis {
 /// Parts of a gap by cause.
 fn parts(terms: &GapTerms, mixes: bool) -> [(Cause, f64); 6] {
     let write = if mixes { Cause::Mixing } else { Cause::WriteError };
+    let (threshold, dark) = match (terms.threshold, terms.dark) {
+        (threshold, dark) if threshold * dark >= 0.0 => (threshold, dark),
+        (threshold, dark) if threshold > dark => (threshold + dark, 0.0),
+        (threshold, dark) => (0.0, threshold + dark),
+    };
     [
         (Cause::Splitting, terms.split),
         (Cause::Absorption, terms.absorb),
-        (Cause::Thresholding, terms.threshold),
-        (Cause::DarkMatter, terms.dark),
+        (Cause::Thresholding, threshold),
+        (Cause::DarkMatter, dark),
         (Cause::Diffuse, terms.diffuse),
         (write, terms.write),
     ]
@@ -353,6 +360,18 @@ mod tests {
         assert_eq!(cause(&write), Cause::WriteError);
         (write.damage, write.damage_of_reference) = (Some(0.5), Some(0.1));
         assert_eq!(cause(&write), Cause::Mixing);
+    }
+
+    #[test]
+    fn thresholds_that_would_add_too_much_count_for_what_is_missing() {
+        assert_eq!(
+            cause(&symptoms(0.9, 0.5, 0.5, [0.0, 0.25, 0.05, 0.9, -0.8])),
+            Cause::Absorption
+        );
+        assert_eq!(
+            cause(&symptoms(0.9, 0.5, 0.5, [0.0, 0.1, 0.0, 0.9, -0.6])),
+            Cause::Thresholding
+        );
     }
 
     #[test]
