@@ -37,5 +37,5 @@ pub use editor::{Editor, Reader, Subject, Term};
 pub use error::{AblationError, Result};
 pub use measure::{Bench, EffectRow, Measured, Pair};
 pub use readout::{Captured, Readout};
-pub use score::{ClassScore, MIN_CEILING, ScoreRows, Scored, score, scores_of_sums};
+pub use score::{ClassScore, MIN_CEILING, ScoreRows, Scored, mediated_shares, score, scores_of_sums};
 pub use stage::{Capture, Item, Stage};

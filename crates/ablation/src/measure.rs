@@ -124,6 +124,23 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
+    /// The same evaluation on each letter's own words alone: enough for mediated shares, without damage.
+    #[must_use]
+    pub fn own_words(&self) -> Self {
+        let own = |(pair, full): (&Pair, &LetterLogits)| pair.on.then_some((*pair, *full));
+        let (pairs, full) = self.pairs.iter().zip(&self.full).filter_map(own).unzip();
+        Self {
+            readout: self.readout,
+            letters: self.letters.clone(),
+            class_of: self.class_of.clone(),
+            pairs,
+            clean: self.clean.clone(),
+            full,
+            donors: self.donors.clone(),
+            patched_full: self.patched_full.clone(),
+        }
+    }
+
     /// Unedited logits of every row.
     #[must_use]
     pub fn clean(&self) -> &[LetterLogits] {

@@ -126,6 +126,23 @@ pub fn score(rows: &[EffectRow]) -> Result<Scored> {
     Ok(scored)
 }
 
+/// Mediated share of each letter from erase rows of its own words: what [`score`] calls `ms`, without a look at other letters' words
+/// or at the ceiling's size.
+#[must_use]
+pub fn mediated_shares(rows: &[EffectRow]) -> BTreeMap<char, f64> {
+    let mut sums: BTreeMap<char, [f64; 2]> = BTreeMap::new();
+    for row in rows
+        .iter()
+        .filter(|row| row.mode == "erase" && row.letter == row.editor)
+    {
+        let sum = sums.entry(row.editor).or_default();
+        sum[0] += f64::from(row.before) - f64::from(row.after);
+        sum[1] += f64::from(row.before) - f64::from(row.ceiling);
+    }
+    let known = sums.into_iter().filter(|(_, sum)| sum[1] > 0.0);
+    known.map(|(letter, sum)| (letter, sum[0] / sum[1])).collect()
+}
+
 impl WordSums {
     fn add(&mut self, row: &EffectRow) {
         let (before, after, ceiling) = (f64::from(row.before), f64::from(row.after), f64::from(row.ceiling));

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ablation::{EffectRow, score};
+use ablation::{EffectRow, mediated_shares, score};
 
 fn row(draw: u32, editor: char, word: &str, before: f32, after: f32, ceiling: f32) -> EffectRow {
     EffectRow {
@@ -43,6 +43,10 @@ fn shares_are_ratios_of_sums() {
     // Distances to the ceiling: 1 + 4 + 10 after, 2 + 8 + 10 before.
     assert!((a.fi - (1.0 - 15.0 / 20.0)).abs() < 1e-12);
     assert!((a.effect - 5.0 / 3.0).abs() < 1e-12);
+    // The share alone needs no other letters' words.
+    assert!((mediated_shares(&rows)[&'a'] - a.ms).abs() < 1e-12);
+    assert!((mediated_shares(&rows[..3])[&'a'] - a.ms).abs() < 1e-12);
+    assert_eq!(mediated_shares(&rows[3..]).len(), 0);
 }
 
 #[test]

@@ -148,7 +148,7 @@ pub(crate) struct RunArgs {
     /// sampled; none for other models].
     #[arg(long, value_name = "FILE", help_heading = "How much")]
     pub(crate) text: Option<PathBuf>,
-    /// Tokens of that text [default: up to 2000].
+    /// Tokens of that text [default: up to 1000].
     #[arg(long, value_parser = positive, value_name = "N", help_heading = "How much")]
     pub(crate) text_tokens: Option<usize>,
     /// Cap on test and selection words per letter, for a quick look; recorded as a limited run.

@@ -25,7 +25,7 @@ use crate::progress::Progress;
 const FIT_BYTES: usize = 1 << 29;
 
 /// Tokens of text on which a dose sweep is matched: every letter's editor at every factor runs them.
-const DOSE_TOKENS: usize = 256;
+const DOSE_TOKENS: usize = 104;
 
 /// What is asked and read beside the first-letter prompts.
 pub(crate) struct SidePlan {

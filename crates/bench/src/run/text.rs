@@ -13,7 +13,7 @@ use super::args::RunArgs;
 use crate::failure;
 
 /// Tokens of text that are read where `--text-tokens` does not say.
-const TOKENS: usize = 2_000;
+const TOKENS: usize = 1_000;
 /// Fewest tokens that a mean over tokens is taken of.
 const FEWEST: usize = 64;
 /// Tokens of a sequence, that at its beginning included.

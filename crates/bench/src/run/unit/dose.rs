@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use ablation::dose::{ALPHAS, Lengths, Matched, TextDose, at_matched_damage, interpolate, lengths, mean_height};
-use ablation::{Arm, Scored, arms, score};
+use ablation::{Arm, arms, mediated_shares, score};
 use sae::SparseLatents;
 use store::{Estimate, LetterRow, TableRow, Warning};
 
@@ -55,7 +55,9 @@ pub(super) fn sweep(
     let leace = arms::leace_1(&site.directions, &site.train);
     let reference = lengths(bench, &leace, None, &site.directions.spectrum)?;
     for arm in swept {
-        let curves = curves(lab, unit, arm, latents)?;
+        let curves = lab
+            .profile
+            .time("dose sweep", Some(lab.stages), || curves(lab, unit, arm, latents))?;
         tabulate(unit, &arm.name, &curves, text);
         conclude(unit, &arm.name, &curves, &reference, text);
     }
@@ -73,24 +75,25 @@ fn curves(lab: Lab<'_>, unit: &mut Unit, arm: &Arm, latents: Option<&SparseLaten
     } = lab;
     let natural = lengths(bench, arm, latents, &site.directions.spectrum)?;
     let (draws, seed) = (args.random_draws.min(FLOOR_DRAWS), plan.directions.seed);
-    let mut measure = |arm: &Arm, keep: bool| -> anyhow::Result<Scored> {
-        let rows = bench.rows(&bench.measure(arm, latents, false)?, |row| site.word(row));
-        let scored = score(&rows)?;
-        if keep {
-            unit.rows.extend(rows);
-        }
-        Ok(scored)
+    // Floors are asked for their mediated share alone, so other letters' words are not run for them.
+    let own_words = bench.own_words();
+    let floor = |arm: &Arm| -> anyhow::Result<BTreeMap<char, f64>> {
+        let measured = own_words.measure(arm, latents, false)?;
+        Ok(mediated_shares(&own_words.rows(&measured, |row| site.word(row))))
     };
     let mut curves = Curves::new();
     for alpha in ALPHAS {
         let name = format!("{}@alpha={alpha}", arm.name);
         let dosed = arms::at_dose(arm, alpha).named(&name);
-        let own = measure(&dosed, true)?;
-        let random = measure(&arms::random(&dosed, site.train.d, draws, seed), false)?;
-        let pca = measure(&arms::random_pca(&dosed, &site.directions, draws, seed), false)?;
+        let rows = bench.rows(&bench.measure(&dosed, latents, false)?, |row| site.word(row));
+        let own = score(&rows)?;
+        unit.rows.extend(rows);
+        let random = floor(&arms::random(&dosed, site.train.d, draws, seed))?;
+        let pca = floor(&arms::random_pca(&dosed, &site.directions, draws, seed))?;
         for (&letter, scores) in &own.letters {
-            let floor = |of: &Scored| of.letters.get(&letter).map(|scores| scores.ms);
-            let (Some(length), Some(random), Some(pca)) = (natural.get(&letter), floor(&random), floor(&pca)) else {
+            let (Some(length), Some(&random), Some(&pca)) =
+                (natural.get(&letter), random.get(&letter), pca.get(&letter))
+            else {
                 continue;
             };
             curves.entry(letter).or_default().push(Cell {

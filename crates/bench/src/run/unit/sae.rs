@@ -28,7 +28,6 @@ pub(super) struct OfSae<'a> {
     /// Latents of all test words, one row each of `site.test`.
     pub(super) test: SparseLatents,
     /// Exact effect of every active latent on every selection word.
-    #[expect(dead_code, reason = "used by the parts of the full study")]
     pub(super) effects: Vec<SingleEffect>,
     /// Per class, supporting latents by falling effect on the selection words.
     pub(super) ranked: Vec<Vec<u32>>,
@@ -150,7 +149,9 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
     warn_short(&of, input, &mut unit.summary);
     efficiency::exact(lab, &of, reference, &mut unit)?;
     if args.full() {
-        efficiency::grown(lab, &of, reference, &mut unit)?;
+        lab.profile.time("select", Some(lab.stages), || {
+            efficiency::grown(lab, &of, reference, &mut unit)
+        })?;
     }
 
     if args.full() {
