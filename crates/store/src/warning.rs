@@ -142,6 +142,10 @@ impl Warning {
 
     /// One sentence that says what was seen.
     #[must_use]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each warning: in parts, the compiler would not see that all are there"
+    )]
     pub fn message(&self) -> String {
         match self {
             Self::LimitedRun { used, available } => {

@@ -1,7 +1,5 @@
 //! The cache of activations: what goes in comes out, damage is named, and size is bounded.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;

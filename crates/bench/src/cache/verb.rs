@@ -89,8 +89,8 @@ fn table(title: &str, entries: &[Cached]) -> anyhow::Result<Table> {
             Cell::text(Size(entry.bytes).to_string()),
             Cell::text(store::rfc3339(entry.used)),
         );
-        match &entry.state {
-            Ok(state) => row.extend([
+        if let Ok(state) = &entry.state {
+            row.extend([
                 Cell::text(state.source.model.as_str()),
                 Cell::text(state.source.hook.as_str()),
                 Cell::count(state.rows),
@@ -98,11 +98,10 @@ fn table(title: &str, entries: &[Cached]) -> anyhow::Result<Table> {
                 size,
                 used,
                 Cell::text("sound"),
-            ]),
-            Err(_) => {
-                row.extend((0..4).map(|_| Cell::Missing("the file cannot be read".to_owned())));
-                row.extend([size, used, Cell::text("damaged")]);
-            }
+            ]);
+        } else {
+            row.extend((0..4).map(|_| Cell::Missing("the file cannot be read".to_owned())));
+            row.extend([size, used, Cell::text("damaged")]);
         }
         table.push(row)?;
     }

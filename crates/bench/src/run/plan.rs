@@ -121,21 +121,7 @@ impl Plan {
             .unzip();
         let select_words = letters.iter().map(|letter| by_letter[letter].clone()).collect();
         let pool: Vec<usize> = test_words.iter().flatten().copied().collect();
-        let request = OffTargetRequest {
-            vocabulary: &vocabulary,
-            pool: &pool,
-            letters: &letters,
-            per_letter: args.off_target,
-            seed: args.seed_of(Source::Words),
-        };
-        let off = off_target(&request)?;
-        let request = PartnerRequest {
-            vocabulary: &vocabulary,
-            words: &pool,
-            pool: &pool,
-            seed: args.seed_of(Source::Prompts),
-        };
-        let partner_of = partners(&request)?.into_iter().map(|p| (p.word, p.partner)).collect();
+        let (off_target, partner_of) = others(args, &vocabulary, &pool, &letters)?;
         if let Some(limit) = args.limit.filter(|&limit| limit < args.words.max(args.select_words)) {
             warnings.push(Warning::LimitedRun {
                 used: limit as u64,
@@ -162,7 +148,6 @@ impl Plan {
         };
         let side = SidePlan::new(args, &drawn, &mut warnings)?;
         directions.settings.extend(side.iter().flat_map(SidePlan::settings));
-        let off_target = off.into_iter().map(|off| off.words).collect();
         Ok(Self {
             model_dir,
             layer,
@@ -201,6 +186,28 @@ impl Plan {
         let letter = self.vocabulary.words[word].letter;
         self.letters.iter().position(|&l| l == letter)
     }
+}
+
+/// Words of other letters: those on which damage is measured, by class, and each word's partner in patching.
+type Others = (Vec<Vec<usize>>, BTreeMap<usize, usize>);
+
+fn others(args: &RunArgs, vocabulary: &Vocabulary, pool: &[usize], letters: &[Letter]) -> anyhow::Result<Others> {
+    let request = OffTargetRequest {
+        vocabulary,
+        pool,
+        letters,
+        per_letter: args.off_target,
+        seed: args.seed_of(Source::Words),
+    };
+    let off = off_target(&request)?.into_iter().map(|off| off.words).collect();
+    let request = PartnerRequest {
+        vocabulary,
+        words: pool,
+        pool,
+        seed: args.seed_of(Source::Prompts),
+    };
+    let partners = partners(&request)?.into_iter().map(|p| (p.word, p.partner)).collect();
+    Ok((off, partners))
 }
 
 /// What was drawn, as far as it is part of a unit's identity.

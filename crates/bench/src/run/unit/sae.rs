@@ -1,9 +1,7 @@
 //! The unit of one SAE: latents chosen on train words, arms of them, what they detect.
 
 use ::sae::{Sae, SparseLatents};
-use ablation::select::{
-    LatentProbe, SingleEffect, by_encoder_cosine, by_sparse_probe, own_latents, rank_by_effect, single_effects,
-};
+use ablation::select::{LatentProbe, by_encoder_cosine, by_sparse_probe, own_latents, rank_by_effect, single_effects};
 use ablation::{Captured, SaeSide, score};
 use store::Warning;
 
@@ -27,8 +25,6 @@ pub(super) struct OfSae<'a> {
     pub(super) scored: SparseLatents,
     /// Latents of all test words, one row each of `site.test`.
     pub(super) test: SparseLatents,
-    /// Exact effect of every active latent on every selection word.
-    pub(super) effects: Vec<SingleEffect>,
     /// Per class, supporting latents by falling effect on the selection words.
     pub(super) ranked: Vec<Vec<u32>>,
     /// Per class, the best one-latent classifier on train words.
@@ -64,7 +60,6 @@ impl<'a> OfSae<'a> {
             select,
             test: encode(site.test.n(), &site.test.x),
             scored: encode(site.scored.rows.len(), &site.scored.sites()),
-            effects,
             ranked,
             probes,
             own,
