@@ -367,7 +367,21 @@ fn the_embedded_model_meets_its_bars() {
     let output = bench(&args);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(json["tables"].as_array().is_some_and(|tables| tables.len() == 3));
+    let titles: Vec<&str> = json["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|table| table["title"].as_str().unwrap())
+        .collect();
+    for part in [
+        "Where the letter is",
+        "Arms at",
+        "SAEs:",
+        "Why each SAE",
+        "Diagnosis of",
+    ] {
+        assert!(titles.iter().any(|title| title.starts_with(part)), "{part}: {titles:?}");
+    }
     let record = record(out.path(), "directions");
     let value = |name: &str| record["summary"][name]["value"].as_f64().unwrap();
     assert_eq!(

@@ -128,7 +128,7 @@ fn parts_sum_to_the_gap_and_every_letter_has_a_cause() {
     assert!((value(&steps[7]["values"], "ms") - 1.0).abs() < 1e-9);
     assert_eq!(record["tables"]["gap_sensitivity"].as_array().unwrap().len(), 8);
 
-    let figure = std::fs::read_to_string(figures.join(format!("gap__{SAE}.svg"))).unwrap();
+    let figure = std::fs::read_to_string(figures.join(format!("gap-{SAE}.svg"))).unwrap();
     assert!(
         figure.contains("absorption</text>") && !figure.contains("The steps leave"),
         "{figure}"

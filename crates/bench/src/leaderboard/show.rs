@@ -7,6 +7,7 @@ use store::{Estimate, Record, Status};
 
 use super::detectable::Detectable;
 use super::{Found, LeaderboardArgs};
+use crate::run::show::gap;
 use crate::run::unit::{KS, RULES, one_latent};
 
 /// Lines about what the table does not show.
@@ -75,6 +76,11 @@ pub(super) fn table(
     )));
     columns.push(
         Column::higher("matched").with_help(format!("share of letters that match with at most {largest} latents")),
+    );
+    columns.push(Column::lower("gap").with_help("MS of LEACE less MS of one latent per letter (rule `probe`)"));
+    columns.push(
+        Column::text("most letters")
+            .with_help("the cause that is named for most letters' gaps, and for how many letters"),
     );
     columns
         .push(Column::text("against best").with_help(format!("difference of `{}` to the first row", args.sort.name())));
@@ -148,6 +154,11 @@ fn row(rank: usize, record: &Record, largest: usize, against: Cell) -> Vec<Cell>
         None => Cell::Missing("not measured".to_owned()),
     });
     cells.push(measured("k_to_match/matched", 2));
+    cells.push(measured("gap/total", 2));
+    cells.push(match gap::causes(record).split(", ").next() {
+        None | Some("") => Cell::Missing("not measured".to_owned()),
+        Some(cause) => Cell::text(cause),
+    });
     cells.push(against);
     cells.push(Cell::text(record.key.short()));
     cells.push(Cell::text(match record.status {

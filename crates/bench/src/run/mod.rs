@@ -9,7 +9,7 @@ mod figures;
 mod memory;
 pub(crate) mod plan;
 pub(crate) mod profile;
-mod show;
+pub(crate) mod show;
 pub(crate) mod side;
 pub(crate) mod site;
 pub(crate) mod summary;

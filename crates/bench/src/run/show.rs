@@ -1,6 +1,6 @@
 //! Records as tables and sentences.
 
-pub(super) mod gap;
+pub(crate) mod gap;
 mod side;
 
 use std::collections::BTreeMap;

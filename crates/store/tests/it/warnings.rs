@@ -65,10 +65,6 @@ fn all() -> Vec<Warning> {
             dtype: "bf16".into(),
             reference: "f32".into(),
         },
-        Warning::NotMeasured {
-            measurement: "differential".into(),
-            reason: "too few letters".into(),
-        },
         Warning::SeparatedCovariates {
             measurement: "differential".into(),
             covariates: vec!["length".into(), "capital".into()],

@@ -112,7 +112,7 @@ fn letters(sae: &Record) -> anyhow::Result<Table> {
 }
 
 /// `absorption 11, splitting 6`: letters by named cause, the most frequent first.
-fn causes(sae: &Record) -> String {
+pub(crate) fn causes(sae: &Record) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in sae.tables.get("diagnosis").into_iter().flatten() {
         if let Some(cause) = row.at.get("cause") {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ablation::efficiency::{CurvePoint, Goal, GreedyPlan, Growth, auc, greedy, matches_at};
 use ablation::{Arm, Captured, label_free};
 use sae::SparseLatents;
-use stats::{Observation, Survival, product_limit};
+use stats::{DEFAULT_FLIPS, Observation, Survival, max_t, product_limit};
 use store::{Estimate, LetterRow, Record, TableRow};
 
 use super::sae::OfSae;
@@ -136,7 +136,8 @@ impl Curve<'_> {
         if let Some(survival) = &survival {
             self.match_numbers(survival, &mut unit.summary)?;
         }
-        self.table(survival.as_ref(), &mut unit.summary)?;
+        let below = self.below(lab, reference, &points);
+        self.table(survival.as_ref(), &below, &mut unit.summary)?;
         for letter in lab.plan.letters.iter().map(|l| l.lower()) {
             let mut values = BTreeMap::new();
             if let Some(area) = points.get(&letter).and_then(|p| auc(&m_stars(p), self.ends[0])) {
@@ -171,6 +172,39 @@ impl Curve<'_> {
             }
         }
         points
+    }
+
+    /// Per size, the p value of a difference in `M*` to the reference, letter by letter: sign flips, adjusted by the maximum
+    /// statistic (Westfall and Young), since neighbouring sizes share most of their latents. Empty where that cannot be tested.
+    fn below(
+        &self,
+        lab: Lab<'_>,
+        reference: &Record,
+        points: &BTreeMap<char, Vec<CurvePoint>>,
+    ) -> BTreeMap<usize, f64> {
+        let target = by_letter(&reference.letters, "leace-1", "m_star");
+        let whole: Vec<(&Vec<CurvePoint>, f64)> = points
+            .iter()
+            .filter(|(_, points)| points.len() == self.sizes.len())
+            .filter_map(|(letter, points)| Some((points, *target.get(letter)?)))
+            .collect();
+        let differences: Vec<Vec<f64>> = (0..self.sizes.len())
+            .map(|at| {
+                whole
+                    .iter()
+                    .map(|(points, target)| target - points[at].m_star)
+                    .collect()
+            })
+            .collect();
+        let seed = stats::seed::sub_seed(lab.plan.directions.seed, &format!("statistics/max-t/{}", self.name));
+        match max_t(&differences, DEFAULT_FLIPS, seed) {
+            Ok(p) => {
+                let p = p.into_iter().map(|p| Estimate::point(p, whole.len() as u64, "p"));
+                self.sizes.iter().copied().zip(p).collect()
+            }
+            // Too few letters, or sets that are the reference itself: the table has no p then.
+            Err(_) => BTreeMap::new(),
+        }
     }
 
     fn areas(&self, points: &BTreeMap<char, Vec<CurvePoint>>, summary: &mut Summary) {
@@ -215,7 +249,12 @@ impl Curve<'_> {
         Ok(())
     }
 
-    fn table(&self, survival: Option<&Survival>, summary: &mut Summary) -> anyhow::Result<()> {
+    fn table(
+        &self,
+        survival: Option<&Survival>,
+        below: &BTreeMap<usize, Estimate>,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
         let mut rows = Vec::new();
         for &k in self.sizes {
             let mut values = BTreeMap::new();
@@ -228,6 +267,9 @@ impl Curve<'_> {
             values.insert("set_size".to_owned(), macro_estimate(&sets, "latents"));
             if let Some(survival) = survival {
                 values.insert("matched".to_owned(), matched_by(survival, k)?);
+            }
+            if let Some(p) = below.get(&k) {
+                values.insert("p_leace".to_owned(), p.clone());
             }
             rows.push(TableRow {
                 at: BTreeMap::from([("k".to_owned(), k.to_string())]),
