@@ -181,7 +181,7 @@ impl Curve<'_> {
         lab: Lab<'_>,
         reference: &Record,
         points: &BTreeMap<char, Vec<CurvePoint>>,
-    ) -> BTreeMap<usize, f64> {
+    ) -> BTreeMap<usize, Estimate> {
         let target = by_letter(&reference.letters, "leace-1", "m_star");
         let whole: Vec<(&Vec<CurvePoint>, f64)> = points
             .iter()
