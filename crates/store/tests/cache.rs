@@ -73,7 +73,7 @@ fn the_one_used_longest_ago_goes_first() {
     // Reading makes `a` the newest.
     assert!(cache.get(&source("a")).unwrap().is_some());
     let one = cache.list().unwrap()[0].bytes;
-    assert!(cache.put(&source("d"), &matrix(100, 10), 3 * one).unwrap());
+    assert!(cache.put(&source("d"), &matrix(100, 10), 3 * one + 4096).unwrap());
     let left: Vec<String> = cache
         .list()
         .unwrap()
@@ -82,7 +82,7 @@ fn the_one_used_longest_ago_goes_first() {
         .collect();
     assert_eq!(left.len(), 3);
     assert!(!left.contains(&"b".to_owned()) && left.contains(&"a".to_owned()));
-    assert!(!cache.put(&source("e"), &matrix(100, 10), 3_999).unwrap(), "too large");
+    assert!(!cache.put(&source("e"), &matrix(100, 10), 4_000).unwrap(), "too large");
     assert_eq!(cache.shrink(0).unwrap().len(), 3);
 }
 

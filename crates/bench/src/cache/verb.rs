@@ -43,7 +43,8 @@ enum What {
 
 /// Runs. Returns the exit code.
 pub(crate) fn cache(args: &CacheArgs) -> anyhow::Result<u8> {
-    let Some(dir) = args.cache.clone().or_else(default_dir) else {
+    let named = args.cache.clone().or_else(default_dir);
+    let Some(dir) = named.filter(|dir| dir.as_path() != std::path::Path::new("none")) else {
         return Err(failure::usage(
             "there is no cache folder: `VERNIER_CACHE` is `none`, or no home folder is known\nhint: name one with `--cache DIR`",
         ));

@@ -59,6 +59,7 @@ impl<'a> Detectable<'a> {
                 Err(why) => why.clone(),
                 Ok(_) => "not among the scores whose reliability was measured".to_owned(),
             }),
+            Some(Some(mdd)) if mdd <= 0.0 => Cell::Missing("saw nothing that was redrawn".to_owned()),
             Some(Some(mdd)) if (own - top).abs() <= mdd => Cell::text("not distinguishable"),
             Some(Some(_)) => Cell::Number {
                 value: own - top,

@@ -76,10 +76,12 @@ impl Sort {
         let summary = |name: &str| record.summary.get(name).map(|estimate| estimate.value);
         match self.source {
             Source::Summary(name) => summary(name),
-            Source::KToMatch => summary("k_to_match/median").or_else(|| {
-                let most = summary("k_to_match/largest").unwrap_or(KS[KS.len() - 1] as f64);
-                Some(most + 1.0 - summary("k_to_match/matched")?)
-            }),
+            Source::KToMatch => {
+                // Larger sets than every run tries would rank a match behind records that never looked.
+                let most = KS[KS.len() - 1] as f64;
+                let median = summary("k_to_match/median").filter(|&median| median <= most);
+                median.or_else(|| Some(most + 1.0 - summary("k_to_match/matched")?))
+            }
             Source::Width => record.spec.sae.as_ref().map(|sae| sae.width as f64),
         }
     }

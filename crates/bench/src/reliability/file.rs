@@ -1,6 +1,6 @@
 //! The file that `bench reliability` leaves: how far each score can be trusted, and for which model, site and settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
@@ -12,7 +12,7 @@ use store::{ModelSpec, Record, Spec};
 use super::{Redrawn, ReliabilityArgs, What};
 
 /// Settings that change neither a score nor its error.
-const NEUTRAL: [&str; 4] = ["arms", "random_draws", "redraw_train", "replicates"];
+const NEUTRAL: [&str; 5] = ["arms", "random_draws", "replicates", "text", "text_tokens"];
 
 /// Measured reliability of scores.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub(crate) struct Reliabilities {
     metric_version: u32,
     model: ModelSpec,
     hook: String,
+    letters: BTreeSet<char>,
+    /// Of the word list and its split.
+    words_hash: String,
     limit: Option<u64>,
     settings: BTreeMap<String, Value>,
     /// The first seed and how many.
@@ -52,6 +55,8 @@ impl Reliabilities {
             metric_version: spec.metric_version,
             model: spec.model.clone(),
             hook: spec.site.hook.clone(),
+            letters: spec.letters.clone(),
+            words_hash: spec.words_hash.clone(),
             limit: spec.limit,
             settings: compared(spec),
             seed: args.seed,
@@ -104,13 +109,15 @@ impl Reliabilities {
         if self.hook != spec.site.hook {
             return Some("another site");
         }
+        if self.letters != spec.letters || self.words_hash != spec.words_hash {
+            return Some("other letters or words");
+        }
         (self.limit != spec.limit || self.settings != compared(spec)).then_some("other settings of `bench run`")
     }
 
-    /// Reliability of a score when everything is redrawn, or of the first source that was.
+    /// Reliability of a score when everything is redrawn; nothing where only parts were.
     pub(crate) fn of(&self, key: &str) -> Option<&Reliability> {
-        let joint = self.sources.get(What::Joint.name());
-        joint.or_else(|| self.sources.values().next())?.get(key)
+        self.sources.get(What::Joint.name())?.get(key)
     }
 }
 
@@ -118,7 +125,7 @@ fn compared(spec: &Spec) -> BTreeMap<String, Value> {
     let kept = spec
         .settings
         .iter()
-        .filter(|(name, _)| !NEUTRAL.contains(&name.as_str()));
+        .filter(|(name, _)| !NEUTRAL.contains(&name.as_str()) && !name.starts_with("redraw_"));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 

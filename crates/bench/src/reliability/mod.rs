@@ -2,8 +2,8 @@
 //!
 //! What a score does over redraws is its error of measurement: its share of the variance between SAEs (ICC), its size in units of
 //! the score (SEM), and the smallest difference of two scores that is more than redrawing. All sources of randomness are redrawn
-//! together, or one of them alone (`--source`): the examples of prompts and the pairs of words, the scored words, the train words
-//! (with replacement). Seeds of training are another thing: SAEs that differ in theirs only are shown apart.
+//! together, or one of them alone (`--source`): the examples of prompts and the pairs of words, the scored words, half of the train
+//! words. Seeds of training are another thing: SAEs that differ in theirs only are shown apart.
 //!
 //! The numbers are also left in a file, of which `bench leaderboard` takes the smallest difference worth reading.
 //!
@@ -85,7 +85,7 @@ enum What {
     Prompts,
     /// Scored words.
     Words,
-    /// Train words, with replacement.
+    /// Another half of the train words.
     Train,
 }
 

@@ -49,7 +49,11 @@ pub(super) fn table(saes: &[Record]) -> anyhow::Result<Option<Table>> {
         format!("What a paired comparison over {letters} letters can find"),
         columns,
     );
-    for row in power_table(&base, &[letters], &sds)? {
+    // SAEs that do not differ at all have no spread to plan with.
+    let Ok(rows) = power_table(&base, &[letters], &sds) else {
+        return Ok(None);
+    };
+    for row in rows {
         let number = |value: f64| Cell::Number { value, digits: 3 };
         table.push(vec![
             number(row.design.difference_sd),

@@ -20,11 +20,13 @@ pub(super) fn tables(redrawn: &[Redrawn], ids: &[String], args: &ReliabilityArgs
 fn drawn_again(what: What) -> &'static str {
     match what {
         What::Joint => {
-            "A seed redraws example sets, scored words, train words (with replacement: those of probes, selection rules and means), word pairs and inner splits together."
+            "A seed redraws example sets, scored words, train words (each seed another half of them for probes, means and one-latent classifiers, and other words to rank latents by effect), word pairs and inner splits together."
         }
         What::Prompts => "A seed redraws example sets and word pairs alone.",
         What::Words => "A seed redraws the scored words, and those on which damage is measured, alone.",
-        What::Train => "A seed redraws the train words of probes, selection rules and means, with replacement, alone.",
+        What::Train => {
+            "A seed redraws the train words alone: another half of them for probes, means and one-latent classifiers, and other words to rank latents by effect."
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) enum Source {
     Prompts,
     /// Which held-out words are scored, and on which damage is measured.
     Words,
-    /// Train words: those of probes are drawn again with replacement; those of selection rules are drawn anew.
+    /// Train words: another half of them fits probes and chooses latents, and other words rank latents by effect.
     Train,
 }
 
@@ -158,15 +158,15 @@ pub(crate) struct RunArgs {
     /// The one seed; every draw derives its own from it.
     #[arg(long, default_value_t = 0, help_heading = "How it runs")]
     pub(crate) seed: u64,
-    /// Another seed for one source of randomness: prompts, words (which are scored) or train (train words, with replacement);
+    /// Another seed for one source of randomness: prompts, words (which are scored) or train (another half of the train words);
     /// repeat for several. What `bench reliability` uses.
     #[arg(long, value_name = "SOURCE=SEED", help_heading = "How it runs")]
     pub(crate) redraw: Vec<Redraw>,
     /// Folder of records; finished units in it are not run again.
     #[arg(long, default_value = "runs", value_name = "DIR", help_heading = "How it runs")]
     pub(crate) out: PathBuf,
-    /// Folder where site vectors that take long to compute are kept for later runs; `none` keeps nothing
-    /// [default: $`VERNIER_CACHE`, or the user's cache folder].
+    /// Folder where site vectors are kept for later runs, or `none` [default: $`VERNIER_CACHE` or the user's cache folder, for those
+    /// that take long to compute].
     #[arg(long, value_name = "DIR", help_heading = "How it runs")]
     pub(crate) cache: Option<PathBuf>,
     /// Most that the cache may hold; what was used longest ago goes first.

@@ -207,6 +207,8 @@ fn run_missing(
                 spent.extend(own.iter().cloned());
                 let timing = timing(own);
                 let record = profile.time("report", None, || keep(&writer, plan, &site, spec, unit, timing))?;
+                // Not of the next unit, whose stages its own record lists.
+                spent.extend(profile.take());
                 progress.done(&format!("{id}: {:.1} s", unit_begun.elapsed().as_secs_f64()));
                 records.insert(id.clone(), record);
             }

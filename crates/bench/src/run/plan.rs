@@ -64,7 +64,7 @@ pub(crate) struct Plan {
     pub(crate) warnings: Vec<Warning>,
     /// Where site vectors are kept for later runs.
     pub(crate) cache: Option<Place>,
-    /// Seed with which the train words of probes are resampled with replacement, if they are.
+    /// Seed with which half of the train words are drawn, if they are.
     pub(crate) resample: Option<u64>,
     /// Text and other questions, where every arm is measured.
     pub(crate) side: Option<SidePlan>,
@@ -265,7 +265,11 @@ fn directions_spec(
         seed: args.seed,
         dtype: args.dtype.clone(),
         device: args.device.clone(),
-        limit: args.limit.map(|limit| limit as u64),
+        // A cap that cuts nothing is none.
+        limit: args
+            .limit
+            .filter(|&limit| limit < args.words.max(args.select_words))
+            .map(|limit| limit as u64),
         settings,
     })
 }
@@ -383,7 +387,7 @@ pub(crate) fn split(
         None => None,
     };
     let Some(file) = file else {
-        return Ok(Split::stratified(vocabulary, args.seed_of(Source::Words))?);
+        return Ok(Split::stratified(vocabulary, args.seed)?);
     };
     let words: Vec<String> = checkpoint::read_json(&file)
         .context("`--held-out` wants a JSON list of words, such as `[\" cat\", \"Dog\"]`")?;

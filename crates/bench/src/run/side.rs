@@ -24,6 +24,9 @@ use crate::progress::Progress;
 /// Most memory for the train words' vectors at every position.
 const FIT_BYTES: usize = 1 << 29;
 
+/// Fewest tokens of text that are worth a mean.
+const FEWEST_TOKENS: usize = 64;
+
 /// Tokens of text on which a dose sweep is matched: every letter's editor at every factor runs them.
 const DOSE_TOKENS: usize = 104;
 
@@ -55,7 +58,17 @@ impl SidePlan {
             }
             return Ok(None);
         }
+        if let Some(tokens) = args.text_tokens.filter(|&tokens| tokens < FEWEST_TOKENS) {
+            return Err(failure::usage(format!(
+                "`--text-tokens {tokens}`: a divergence wants at least {FEWEST_TOKENS} tokens"
+            )));
+        }
         let text = text::find(args, drawn.model, drawn.tokenizer, drawn.bos)?;
+        if text.is_none() && args.text_tokens.is_some() {
+            return Err(failure::usage(
+                "`--text-tokens` says how much of a text is used, and there is none for this model\nhint: give it with `--text FILE`",
+            ));
+        }
         if text.is_none() {
             warnings.push(Warning::TextNotMeasured {
                 model: super::plan::folder_name(drawn.model.0),

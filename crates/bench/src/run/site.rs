@@ -5,7 +5,7 @@ use ablation::layers::{PairEffect, WordPair, patch_pairs};
 use ablation::{Bench, Capture, Captured, Directions, Item, Labelled, Pair, Stage, arms};
 use linear_probe::metrics::Evaluation;
 use model_runner::Transformer;
-use rand::RngExt;
+use rand::seq::SliceRandom;
 use store::{Source, Warning};
 use tasks::PromptSet;
 
@@ -114,7 +114,7 @@ impl Site {
         progress.doing("capturing train words");
         let mut train = profile.time("capture", Some(stages), || labelled(plan, &plan.train, &stages.train))?;
         if let Some(seed) = plan.resample {
-            train = resampled(&train, seed);
+            train = halved(&train, seed);
         }
         progress.done(&format!("captured {} train words at `{}`", train.n(), plan.hook));
         let test = profile.time("capture", Some(stages), || labelled(plan, &plan.test, &stages.test))?;
@@ -281,21 +281,24 @@ fn labelled(plan: &Plan, prompts: &PromptSet, stage: &Stage<'_>) -> anyhow::Resu
     Ok(out)
 }
 
-/// Words drawn again with replacement within each letter, as many as there were.
-fn resampled(words: &Labelled, seed: u64) -> Labelled {
-    let mut rng = stats::seed::rng(seed, "run/resample-train");
+/// Half of each letter's words, drawn without replacement: what a probe or a mean does over such halves varies as much as it would
+/// over new samples of the full size, and no word stands on both sides of an inner split, as copies of a bootstrap would.
+fn halved(words: &Labelled, seed: u64) -> Labelled {
+    let mut rng = stats::seed::rng(seed, "run/halve-train");
     let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); words.classes];
     for (row, &class) in words.y.iter().enumerate() {
         by_class[class].push(row);
     }
-    let mut x = Vec::with_capacity(words.x.len());
-    for &class in &words.y {
-        let rows = &by_class[class];
-        x.extend_from_slice(words.row(rows[rng.random_range(0..rows.len())]));
+    let mut kept: Vec<usize> = Vec::new();
+    for mut rows in by_class {
+        rows.shuffle(&mut rng);
+        rows.truncate(rows.len().div_ceil(2));
+        kept.extend(rows);
     }
+    kept.sort_unstable();
     Labelled {
-        x,
-        y: words.y.clone(),
+        x: kept.iter().flat_map(|&row| words.row(row).iter().copied()).collect(),
+        y: kept.iter().map(|&row| words.y[row]).collect(),
         ..*words
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::file::{self, Matrix, Source};
+use crate::atomic::remove_abandoned;
 use crate::error::StoreError;
 
 const EXTENSION: &str = "act";
@@ -79,7 +80,8 @@ impl Activations {
     /// # Errors
     /// [`StoreError::Io`] when the folder cannot be written to; its numbers are not whole rows.
     pub fn put(&self, source: &Source, matrix: &Matrix, limit: u64) -> Result<bool, StoreError> {
-        let bytes = 4 * matrix.values.len() as u64;
+        // The header is a few hundred bytes.
+        let bytes = 4 * matrix.values.len() as u64 + 4096;
         if bytes > limit {
             return Ok(false);
         }
@@ -149,18 +151,22 @@ impl Activations {
         Ok(found)
     }
 
-    /// Removes what was used longest ago until the folder holds at most `limit` bytes. Returns what was removed.
+    /// Removes what was used longest ago until the folder holds at most `limit` bytes, and what killed processes left half-written.
+    /// Returns what was removed.
     ///
     /// # Errors
     /// [`StoreError::Io`] when a file cannot be removed.
     pub fn shrink(&self, limit: u64) -> Result<Vec<Cached>, StoreError> {
+        if self.dir.is_dir() {
+            remove_abandoned(&self.dir)?;
+        }
         let mut held = 0u64;
         let mut removed = Vec::new();
         for entry in self.list()? {
-            held += entry.bytes;
+            held = held.saturating_add(entry.bytes);
+            // Once over the limit, everything older goes too: what is left is what was used last.
             if held > limit {
                 fs_err::remove_file(&entry.path).map_err(StoreError::io("remove", &entry.path))?;
-                held -= entry.bytes;
                 removed.push(entry);
             }
         }

@@ -54,6 +54,9 @@ fn panel(saes: &[&&Record]) -> anyhow::Result<Table> {
         Column::lower("gap").with_help("MS of leace-1 less MS of one latent per letter (rule probe)"),
     ];
     columns.extend(PARTS.map(|(_, name, help)| Column::number(name).with_help(help)));
+    columns.push(Column::number("shared").with_help(
+        "part of `diffuse` that is in latents which fire on many words of the letter and on others as well",
+    ));
     columns.push(Column::number("ceiling").with_help("1 - MS of leace-1: not part of the gap"));
     columns.push(Column::text("causes").with_help("largest part of each letter's gap, with the number of letters"));
     let mut table = Table::new("Why each SAE falls short: parts of its gap to leace-1", columns);
@@ -62,15 +65,19 @@ fn panel(saes: &[&&Record]) -> anyhow::Result<Table> {
             Cell::text(id(sae)),
             Cell::estimate(sae.summary.get("gap/total"), 2, "not measured"),
         ];
-        row.extend(PARTS.iter().map(|(key, _, _)| key).chain(&["ceiling"]).map(|key| {
-            match sae.summary.get(&format!("gap/{key}")) {
-                Some(Estimate { value, .. }) => Cell::Number {
-                    value: *value,
-                    digits: 2,
-                },
-                None => Cell::Missing("not measured".to_owned()),
-            }
-        }));
+        row.extend(
+            PARTS
+                .iter()
+                .map(|(key, _, _)| key)
+                .chain(&["shared", "ceiling"])
+                .map(|key| match sae.summary.get(&format!("gap/{key}")) {
+                    Some(Estimate { value, .. }) => Cell::Number {
+                        value: *value,
+                        digits: 2,
+                    },
+                    None => Cell::Missing("not measured".to_owned()),
+                }),
+        );
         row.push(Cell::text(causes(sae)));
         table.push(row)?;
     }

@@ -7,7 +7,7 @@ use store::Warning;
 
 use super::detection::detection;
 use super::gap::gap;
-use super::{KS, Lab, RULES, Unit, efficiency, misread, one_latent};
+use super::{Lab, RULES, Unit, efficiency, misread, one_latent};
 use crate::run::plan::{Plan, SaeInput};
 use crate::run::summary::Summary;
 
@@ -141,7 +141,7 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
     }
     efficiency::ms_26(&mut unit.summary);
     efficiency::union_of_latents(lab, &of, &mut unit)?;
-    warn_short(&of, input, &mut unit.summary);
+    warn_short(&of, &efficiency::sizes(args.full()), input, &mut unit.summary);
     efficiency::exact(lab, &of, reference, &mut unit)?;
     if args.full() {
         lab.profile.time("select", Some(lab.stages), || {
@@ -184,13 +184,13 @@ fn warn_norms(sae: &Sae, input: &SaeInput, summary: &mut Summary) {
 }
 
 /// Warns where fewer latents support a letter than the k-curve asks for.
-fn warn_short(of: &OfSae<'_>, input: &SaeInput, summary: &mut Summary) {
-    let short = KS.iter().copied().find(|&k| of.ranked.iter().any(|r| r.len() < k));
+fn warn_short(of: &OfSae<'_>, sizes: &[usize], input: &SaeInput, summary: &mut Summary) {
+    let short = sizes.iter().copied().find(|&k| of.ranked.iter().any(|r| r.len() < k));
     if let Some(first) = short {
         summary.warnings.push(Warning::ShortLatentSets {
             sae: input.id.clone(),
             k: first as u64,
-            letters: of.ranked.iter().filter(|r| r.len() < KS[KS.len() - 1]).count() as u64,
+            letters: of.ranked.iter().filter(|r| r.len() < sizes[sizes.len() - 1]).count() as u64,
         });
     }
 }
