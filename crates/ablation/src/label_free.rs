@@ -62,8 +62,13 @@ pub fn random_union(
     let pools = side.random_pools(sets, &union(sets), train);
     let draw = |i: usize| -> Vec<Editor> {
         let mut rng = stats::seed::rng(seed, &format!("label-free/random-latents/{i}"));
-        let mut drawn: Vec<u32> = Vec::new();
-        for (pool, _) in pools.iter().zip(sets).filter(|(_, set)| !set.is_empty()) {
+        let (mut drawn, mut matched): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        for (pool, set) in pools.iter().zip(sets) {
+            // A latent that stands for two letters is one latent of the union, and is matched once.
+            let Some(&first) = set.first().filter(|first| !matched.contains(first)) else {
+                continue;
+            };
+            matched.push(first);
             let left: Vec<u32> = pool.iter().copied().filter(|latent| !drawn.contains(latent)).collect();
             if !left.is_empty() {
                 drawn.push(left[rng.random_range(0..left.len())]);

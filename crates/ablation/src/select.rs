@@ -195,7 +195,7 @@ pub fn own_latents(latents: &SparseLatents, train: &Labelled, probes: &[LatentPr
 }
 
 /// Latents that split a letter beside its main one: precision at least .8 and firing on at least
-/// 3 % of the letter's train words (the partition rule of the gap accounting).
+/// 3 % of the letter's train words and on two (the partition rule of the gap accounting).
 #[must_use]
 pub fn split_latents(latents: &SparseLatents, train: &Labelled, main: &[u32]) -> Vec<Vec<u32>> {
     const PRECISION: f64 = 0.8;
@@ -219,6 +219,8 @@ pub fn split_latents(latents: &SparseLatents, train: &Labelled, main: &[u32]) ->
                 *latent != main[class]
                     && n >= PRECISION * f64::from(all[*latent as usize]).max(1.0)
                     && n >= COVERAGE * f64::from(words[class])
+                    // One word is no sub-class, however few words the letter has.
+                    && n >= 2.0
             };
             (0..width as u32).filter(splits).collect()
         })

@@ -265,7 +265,7 @@ impl Diagnosis {
                 cause.meaning()
             ),
         }];
-        if self.cause == Cause::Diffuse && self.terms.shared > 0.5 * self.amount {
+        if self.cause == Cause::Diffuse && (0.5 * self.amount..=self.amount).contains(&self.terms.shared) {
             pieces.push(format!(
                 ", {:.2} of it in latents that fire on many words of the letter and on others as well",
                 self.terms.shared

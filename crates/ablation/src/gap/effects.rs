@@ -271,6 +271,14 @@ impl GapTerms {
         let write = f64::midpoint(m01 - m00, m11 - m10);
         let read = f64::midpoint(m11 - m01, m10 - m00);
         let [split, absorb, diffuse, threshold, dark] = scaled_to(parts, read);
+        // What is a part of `diffuse` is scaled with it.
+        let of_diffuse = |part: f64| {
+            if parts[2] == 0.0 {
+                part
+            } else {
+                part * diffuse / parts[2]
+            }
+        };
         Some(Self {
             total: m11 - m00,
             read,
@@ -281,8 +289,8 @@ impl GapTerms {
             threshold,
             dark,
             ceiling: 1.0 - m11,
-            partial,
-            shared,
+            partial: of_diffuse(partial),
+            shared: of_diffuse(shared),
         })
     }
 }

@@ -92,9 +92,10 @@ pub struct GapTerms {
     pub dark: f64,
     /// `1 - MS(reference)`: what the reference itself does not carry.
     pub ceiling: f64,
-    /// Of `diffuse`, what candidate absorbers hold where the main latents still carry the larger part; before scaling to `read`.
+    /// Of `diffuse`, what candidate absorbers hold where the main latents still carry the larger part.
     pub partial: f64,
-    /// Of `diffuse`, what latents hold that fire on much of the class and on words of other classes too; before scaling to `read`.
+    /// Of `diffuse`, what latents hold that fire on much of the class and on words of other classes too; more than `diffuse`
+    /// where the rest of it is negative.
     pub shared: f64,
 }
 

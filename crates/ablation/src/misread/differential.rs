@@ -84,6 +84,14 @@ pub fn differential(names: &[&str], words: &[WordOutcome]) -> Result<Differentia
     let all: Vec<usize> = (0..names.len()).collect();
     let varying: Vec<usize> = all.iter().map(|&c| letters_in_which(&columns[c], &letter)).collect();
     let informed: Vec<usize> = all.iter().copied().filter(|&c| varying[c] >= MIN_VARYING).collect();
+    let none = || {
+        AblationError::Edit(format!(
+            "no covariate varies within at least {MIN_VARYING} letters whose latent is silent on some of their words"
+        ))
+    };
+    if informed.is_empty() {
+        return Err(none());
+    }
     let x = table(&informed);
     let independent = usable_columns(LogisticRows {
         x: &x,
@@ -93,9 +101,7 @@ pub fn differential(names: &[&str], words: &[WordOutcome]) -> Result<Differentia
     })?;
     let kept: Vec<usize> = independent.into_iter().map(|at| informed[at]).collect();
     if kept.is_empty() {
-        return Err(AblationError::Edit(format!(
-            "no covariate varies within at least {MIN_VARYING} letters whose latent is silent on some of their words"
-        )));
+        return Err(none());
     }
     let x = table(&kept);
     let plan = LogisticPlan::default();

@@ -128,7 +128,9 @@ fn tabulate(unit: &mut Unit, arm: &str, curves: &Curves, text: &[TextDose]) {
             let of_letters: Vec<f64> = curves.values().filter_map(|cells| cells.get(at)).map(field).collect();
             ((*name).to_owned(), macro_estimate(&of_letters, unit))
         });
-        let same = |dose: &&TextDose| dose.arm == arm && dose.alpha.total_cmp(alpha).is_eq();
+        let same = |dose: &&TextDose| {
+            dose.arm == arm && dose.alpha.total_cmp(alpha).is_eq() && curves.contains_key(&dose.letter)
+        };
         let damage: Vec<f64> = text.iter().filter(same).map(|dose| dose.kl).collect();
         let damage = (!damage.is_empty()).then(|| ("rho_k".to_owned(), macro_estimate(&damage, "nats/token")));
         rows.push(TableRow {

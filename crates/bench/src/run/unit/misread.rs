@@ -34,7 +34,7 @@ pub(super) fn misread(lab: Lab<'_>, of: &OfSae<'_>, reference: &Record, summary:
     let main = of.by_probe();
     let leace = arms::leace_1(&lab.site.directions, &lab.site.train);
     let (predicted, outcomes) = instrument(lab, of, ("detect", &main), &leace, summary)?;
-    instrument(lab, of, ("detect_set", &of.own), &leace, summary)?;
+    instrument(lab, of, ("detect_set", &of.own_sets()), &leace, summary)?;
     ratios(&predicted, reference, summary);
     differential_errors(&outcomes, summary);
     Ok(())

@@ -76,6 +76,14 @@ impl<'a> OfSae<'a> {
             .collect()
     }
 
+    /// As [`OfSae::by_probe`], with the latents that split the letter.
+    pub(super) fn own_sets(&self) -> Vec<Vec<u32>> {
+        let classifies = |(own, probe): (&Vec<u32>, &LatentProbe)| {
+            if probe.f1 > 0.0 { own.clone() } else { Vec::new() }
+        };
+        self.own.iter().zip(&self.probes).map(classifies).collect()
+    }
+
     /// The first `k` latents of each class by effect.
     pub(super) fn strongest(&self, k: usize) -> Vec<Vec<u32>> {
         first(&self.ranked, k)
