@@ -66,9 +66,10 @@ impl Inlp {
 /// - `labels`: `[n]`
 /// - returns: `[n_classes]`
 ///
+/// A class so small that none of its rows can be held out loses nothing and is not at chance.
+///
 /// # Errors
-/// Labels of another length, a class without positives or negatives, a setting out of range, or a class so small that none of
-/// its rows can be held out.
+/// Labels of another length, a class without positives or negatives, or a setting out of range.
 pub fn inlp(design: Design<'_>, labels: &Labels, config: &InlpConfig) -> Result<Vec<Inlp>, ProbeError> {
     check(&config.logistic)?;
     labels.require_fittable(design.n())?;
