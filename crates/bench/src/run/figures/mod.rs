@@ -36,6 +36,10 @@ pub(crate) fn write(dir: &Path, reference: &Record, saes: &[&Record]) -> anyhow:
         if let Some(figure) = gap::waterfall(sae) {
             put(format!("gap-{}.svg", file_name(id(sae))), figure.to_svg())?;
         }
+        if sae.summary.contains_key("detect/predicted_ratio") {
+            let figure = report::predicted_and_observed(sae);
+            put(format!("predicted-{}.svg", file_name(id(sae))), figure.to_svg())?;
+        }
     }
     Ok(written)
 }
