@@ -400,6 +400,54 @@ fn leaderboards_are_sorted_and_filtered() {
 }
 
 #[test]
+fn differences_that_redrawing_makes_are_not_distinguishable() {
+    let folder = "results/embedded";
+    let file: Value =
+        serde_json::from_slice(&std::fs::read(root().join("results/reliability/reliability.json")).unwrap()).unwrap();
+    let mdd = file["sources"]["joint"]["latent/f1"]["mdd"]["value"].as_f64().unwrap();
+    let by_f1 = rows(&["leaderboard", folder, "--sort", "f1"], 0, "SAEs");
+    let f1 = column(&by_f1, "F1");
+    assert_eq!(by_f1[0]["against best"], "best");
+    let mut near = 0;
+    for (row, value) in by_f1.iter().zip(&f1).skip(1) {
+        if f1[0] - value <= mdd {
+            near += 1;
+            assert_eq!(row["against best"], "not distinguishable", "{row}");
+        } else {
+            assert!(
+                (row["against best"].as_f64().unwrap() - (value - f1[0])).abs() < 1e-9,
+                "{row}"
+            );
+        }
+    }
+    assert!(near > 0 && near < f1.len() - 1, "{near} {f1:?} {mdd}");
+    // Explained variance saw nothing that was redrawn, so nothing is said about its differences.
+    let by_ev = rows(&["leaderboard", folder, "--sort", "ev"], 0, "SAEs");
+    let reason = by_ev[1]["against best"]["missing"].as_str().unwrap();
+    assert!(reason.contains("nothing that was redrawn"), "{reason}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = dir.path().join("r.json");
+    std::fs::write(&wrong, "{}").unwrap();
+    refused(
+        &["leaderboard", folder, "--reliability", wrong.to_str().unwrap()],
+        3,
+        &["r.json", "bench reliability"],
+    );
+    // Measured for all letters of one model: it says nothing about records of another word list.
+    let mut other = file;
+    other["words_hash"] = "0".into();
+    std::fs::write(&wrong, other.to_string()).unwrap();
+    let rows = rows(
+        &["leaderboard", folder, "--reliability", wrong.to_str().unwrap()],
+        0,
+        "SAEs",
+    );
+    let reason = rows[1]["against best"]["missing"].as_str().unwrap();
+    assert!(reason.contains("other letters or words"), "{reason}");
+}
+
+#[test]
 fn leaderboards_say_what_is_not_there() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     altered(one.path(), TOPK, |_| ());

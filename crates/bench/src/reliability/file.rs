@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stats::Reliability;
 use store::{ModelSpec, Record, Spec};
 
 use super::{Redrawn, ReliabilityArgs, What};
+use crate::failure;
 
 /// Settings that change neither a score nor its error.
 const NEUTRAL: [&str; 5] = ["arms", "random_draws", "replicates", "text", "text_tokens"];
@@ -75,11 +75,11 @@ impl Reliabilities {
     /// Reads a file of `bench reliability`.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs_err::read_to_string(path)?;
-        Self::parse(&text).with_context(|| {
-            format!(
-                "`{}` is not a file of reliabilities\nhint: `bench reliability --out DIR` writes DIR/reliability.json",
+        Self::parse(&text).map_err(|error| {
+            failure::input(format!(
+                "`{}` is not a file of reliabilities: {error}\nhint: `bench reliability --out DIR` writes DIR/reliability.json",
                 path.display()
-            )
+            ))
         })
     }
 
