@@ -24,6 +24,7 @@ mod measure;
 pub mod misread;
 pub mod paper;
 pub mod planted;
+mod prefixes;
 mod readout;
 pub mod rewrite;
 mod score;

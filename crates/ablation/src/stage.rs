@@ -5,16 +5,16 @@
 //! prompt, and every edit re-runs a handful of positions through the upper layers. Deliberately
 //! absent: what an edit is (see [`crate::Editor`]) and whether its effect is good.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model_runner::plain::{PlainModel, SiteGradient, SiteRun, site_gradient};
-use model_runner::{Keep, PrefixCache, Transformer, Unembedding, run_flops};
+use model_runner::{Keep, Transformer, Unembedding, run_flops};
 use rayon::prelude::*;
 
 use crate::effects::LetterLogits;
 use crate::error::{AblationError, Result};
+use crate::prefixes::Prefixes;
 
 /// One prompt: an example set and the tokens from the query word on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,63 +39,9 @@ pub struct Stage<'a> {
 /// Positions in one graph of array operations: its overhead is per operation, its memory per position.
 const GRADIENT_ROWS: usize = 1536;
 
-/// Most memory for the recorded arrays of all threads' graphs, estimated.
-const GRADIENT_BYTES: usize = 2 << 30;
-
-/// Most memory that kept prefixes may take; beyond it each chunk runs its own prefix.
-const PREFIX_BYTES: usize = 2 << 30;
-
-/// Keys and values of the example sets.
-enum Prefixes {
-    /// Run once and kept.
-    Kept(Vec<PrefixCache>),
-    /// Run again by each chunk: with fresh examples per word there are too many to keep.
-    OnDemand(Vec<Vec<u32>>),
-}
-
-impl Prefixes {
-    fn new(model: &Transformer, ids: &[Vec<u32>]) -> Result<Self> {
-        let config = model.config();
-        let per_token = 8 * config.layers * config.kv_heads * config.head_dim;
-        let tokens: usize = ids.iter().map(Vec::len).sum();
-        if tokens.saturating_mul(per_token) > PREFIX_BYTES {
-            return Ok(Self::OnDemand(ids.to_vec()));
-        }
-        let kept = ids.par_iter().map(|ids| model.prefix(ids, config.layers, None));
-        Ok(Self::Kept(kept.collect::<std::result::Result<Vec<_>, _>>()?))
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Kept(kept) => kept.len(),
-            Self::OnDemand(ids) => ids.len(),
-        }
-    }
-
-    /// Positions and products of those that were run.
-    fn cost(&self, model: &Transformer) -> (u64, f64) {
-        let Self::Kept(kept) = self else { return (0, 0.0) };
-        let of = |cache: &PrefixCache| run_flops(model.config(), 0..model.config().layers, 1, cache.len(), 0, false);
-        (kept.iter().map(|c| c.len() as u64).sum(), kept.iter().map(of).sum())
-    }
-
-    /// Tokens of the longest.
-    fn longest(&self) -> usize {
-        match self {
-            Self::Kept(kept) => kept.iter().map(PrefixCache::len).max(),
-            Self::OnDemand(ids) => ids.iter().map(Vec::len).max(),
-        }
-        .unwrap_or_default()
-    }
-
-    /// A set's keys and values, of at least the first `layers` layers.
-    fn get(&self, model: &Transformer, set: usize, layers: usize) -> Result<Cow<'_, PrefixCache>> {
-        match self {
-            Self::Kept(kept) => Ok(Cow::Borrowed(&kept[set])),
-            Self::OnDemand(ids) => Ok(Cow::Owned(model.prefix(&ids[set], layers, None)?)),
-        }
-    }
-}
+/// Most memory for the recorded arrays of one graph, estimated. Not divided among threads: how rows are grouped must not depend on how
+/// many run at once, or gradients would differ in their last digits with `--threads`.
+const GRADIENT_BYTES: usize = 256 << 20;
 
 /// The stream leaving one layer at every suffix position of some prompts.
 #[derive(Clone, Debug)]
@@ -507,15 +453,14 @@ impl<'a> Stage<'a> {
         Ok((logits, gradients))
     }
 
-    /// Positions in one graph: as many as its recorded arrays have room for beside those of the other threads.
+    /// Positions in one graph: as many as its recorded arrays have room for.
     fn gradient_rows(&self, layer: usize) -> usize {
         let config = self.model.config();
         let above = config.layers.saturating_sub(layer + 1).max(1);
         let keys = self.prefixes.longest() + self.seq;
         // About a dozen arrays of the stream's width, eight of the inner width and four of the scores stay for the way back.
         let per_layer = 12 * config.hidden_size + 8 * config.intermediate_size + 4 * config.heads * keys;
-        let room = GRADIENT_BYTES / rayon::current_num_threads().max(1);
-        (room / (4 * above * per_layer)).clamp(1, GRADIENT_ROWS)
+        (GRADIENT_BYTES / (4 * above * per_layer)).clamp(1, GRADIENT_ROWS)
     }
 
     fn check(&self, edit: Edit<'_>) -> Result<()> {

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod linear;
+
 use ablation::arms::{self, Coordinates, ranked_coordinates};
-use ablation::effects::LetterLogits;
-use ablation::{Arm, Directions, Editor, Labelled, Reader, Readout, Result, SaeSide, Subject};
+use ablation::{Arm, Directions, Editor, Reader, Readout, SaeSide, Subject};
+use linear::Linear;
 use rand::RngExt;
 use sae::{Architecture, Normalization, Output, Reshape, Sae, SaeConfig, Weights};
 
@@ -13,61 +15,13 @@ const CLASSES: usize = 4;
 const WORDS: usize = 200;
 
 /// Letter `c` is read from column `c`; columns 4 to 7 are noise of twice the size.
-struct Planted {
-    x: Vec<f32>,
-    y: Vec<usize>,
-}
-
-impl Planted {
-    fn new() -> Self {
-        let mut draw = stats::seed::rng(1, "planted");
-        let y: Vec<usize> = (0..WORDS).map(|word| word % CLASSES).collect();
-        let mut x = Vec::new();
-        for &class in &y {
-            for column in 0..D {
-                let size = if column < CLASSES { 0.5 } else { 1.0 };
-                let mean = if column == class { 2.0 } else { 0.0 };
-                x.push((mean + size * (draw.random::<f64>() - 0.5)) as f32);
-            }
-        }
-        Self { x, y }
-    }
-
-    fn labelled(&self) -> Labelled {
-        Labelled {
-            x: self.x.clone(),
-            y: self.y.clone(),
-            d: D,
-            classes: CLASSES,
-        }
-    }
-}
-
-impl Readout for Planted {
-    fn rows(&self) -> usize {
-        WORDS
-    }
-
-    fn d(&self) -> usize {
-        D
-    }
-
-    fn site(&self, row: usize) -> &[f32] {
-        &self.x[row * D..(row + 1) * D]
-    }
-
-    fn set(&self, _: usize) -> u32 {
-        0
-    }
-
-    fn edited_logits(&self, _: &[usize], vectors: &[f32]) -> Result<Vec<LetterLogits>> {
-        let logits = vectors.chunks_exact(D).map(|x| {
-            let mut logits = [-3.0; 26];
-            logits[..CLASSES].copy_from_slice(&x[..CLASSES]);
-            logits
-        });
-        Ok(logits.collect())
-    }
+fn planted() -> Linear {
+    let mut draw = stats::seed::rng(1, "planted");
+    Linear::new(WORDS, D, CLASSES, |class, column| {
+        let size = if column < CLASSES { 0.5 } else { 1.0 };
+        let mean = if column == class { 2.0 } else { 0.0 };
+        mean + size * (draw.random::<f64>() - 0.5)
+    })
 }
 
 /// Latent `j < 4` reads and writes column `j`, as `relu(x_j - 1)`; latents 4 to 11 are their noisy doubles, of growing scale.
@@ -123,8 +77,8 @@ fn latents_of(editor: &Editor) -> Vec<(u32, Vec<f64>)> {
 
 #[test]
 fn floors_are_as_long_as_their_control_and_stay_among_the_components() {
-    let planted = Planted::new();
-    let train = planted.labelled();
+    let planted = planted();
+    let train = planted.words.clone();
     let directions = Directions::fit(&train, 0).unwrap();
     let leace = arms::leace_1(&directions, &train);
     let floor = arms::random_pca(&leace, &directions, 3, 5);
@@ -158,8 +112,8 @@ fn floors_are_as_long_as_their_control_and_stay_among_the_components() {
 
 #[test]
 fn the_haufe_write_lands_the_read_on_its_target_and_zero_means_a_zero_projection() {
-    let planted = Planted::new();
-    let train = planted.labelled();
+    let planted = planted();
+    let train = planted.words.clone();
     let directions = Directions::fit(&train, 0).unwrap();
     let (lr, haufe) = (arms::lr(&directions, &train), arms::lr_haufe(&directions, &train));
     for class in 0..CLASSES {
@@ -184,8 +138,8 @@ fn the_haufe_write_lands_the_read_on_its_target_and_zero_means_a_zero_projection
 
 #[test]
 fn resampling_brings_the_read_to_that_of_a_word_of_another_letter() {
-    let planted = Planted::new();
-    let train = planted.labelled();
+    let planted = planted();
+    let train = planted.words.clone();
     let directions = Directions::fit(&train, 0).unwrap();
     let resampled = arms::resampled(&arms::leace_1(&directions, &train), &train, None, 4, 2).unwrap();
     assert_eq!(resampled.draws.len(), 4);
@@ -199,20 +153,20 @@ fn resampling_brings_the_read_to_that_of_a_word_of_another_letter() {
             let word = (0..WORDS)
                 .find(|&row| (read(row) - terms[0].target).abs() < 1e-12)
                 .unwrap();
-            assert_ne!(planted.y[word], class);
+            assert_ne!(planted.words.y[word], class);
         }
     }
 }
 
 #[test]
 fn masks_find_the_columns_that_are_read() {
-    let planted = Planted::new();
-    let train = planted.labelled();
+    let planted = planted();
+    let train = planted.words.clone();
     let directions = Directions::fit(&train, 0).unwrap();
     let letters: Vec<usize> = (0..CLASSES).collect();
     let clean = planted.clean_logits().unwrap();
     let of = |basis: Coordinates<'_>| {
-        let words = (planted.y.as_slice(), letters.as_slice());
+        let words = (planted.words.y.as_slice(), letters.as_slice());
         ranked_coordinates(basis, &planted, &train, words, &clean, D).unwrap()
     };
     let neurons = of(Coordinates::Neurons(&directions));
@@ -224,7 +178,7 @@ fn masks_find_the_columns_that_are_read() {
     let moved = delta(&arm.draws[0][2], planted.site(2));
     assert!(moved[2] < -1.0 && moved.iter().enumerate().all(|(j, d)| j == 2 || d.abs() < 1e-12));
     // Few candidates are the ones that separate the letter, and the read column does.
-    let words = (planted.y.as_slice(), letters.as_slice());
+    let words = (planted.words.y.as_slice(), letters.as_slice());
     let few = ranked_coordinates(Coordinates::Neurons(&directions), &planted, &train, words, &clean, 1).unwrap();
     assert_eq!(few, [[0], [1], [2], [3]]);
     assert!(of(Coordinates::Pca(&directions)).iter().all(|order| !order.is_empty()));
@@ -232,8 +186,8 @@ fn masks_find_the_columns_that_are_read() {
 
 #[test]
 fn controls_of_an_sae_keep_what_they_control_for() {
-    let planted = Planted::new();
-    let train = planted.labelled();
+    let planted = planted();
+    let train = planted.words.clone();
     let sae = sae();
     let side = SaeSide::new(&sae, &train).unwrap();
     let own: Vec<Vec<u32>> = (0..CLASSES as u32).map(|latent| vec![latent]).collect();

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod linear;
+
 use ablation::das::{Das, DasConfig, Gradients, train};
 use ablation::effects::LetterLogits;
-use ablation::{Bench, Directions, Labelled, Pair, Readout, Result, arms, score};
+use ablation::{Bench, Directions, Pair, Result, arms, score};
+use linear::Linear;
 use rand::RngExt;
 
 const D: usize = 16;
@@ -14,69 +17,24 @@ const WORDS: usize = 160;
 const GAIN: f32 = 2.0;
 
 /// Answers are `GAIN x_c` for the first four letters; a nuisance that goes with the letter but is not read lies in other columns.
-struct Planted {
-    x: Vec<f32>,
-    y: Vec<usize>,
-}
-
-impl Planted {
-    fn new() -> Self {
-        let mut draw = stats::seed::rng(3, "planted");
-        let y: Vec<usize> = (0..WORDS).map(|word| word % CLASSES).collect();
-        let mut x = Vec::new();
-        for &class in &y {
-            for column in 0..D {
-                let noise = 0.3 * (draw.random::<f64>() - 0.5);
-                let read = if column == class { 1.0 } else { 0.0 };
-                // The class mean points here more than along what is read.
-                let unread = if column == class + 8 { 2.0 } else { 0.0 };
-                x.push((noise + read + unread) as f32);
-            }
-        }
-        Self { x, y }
-    }
-
-    fn labelled(&self) -> Labelled {
-        Labelled {
-            x: self.x.clone(),
-            y: self.y.clone(),
-            d: D,
-            classes: CLASSES,
-        }
+fn planted() -> Linear {
+    let mut draw = stats::seed::rng(3, "planted");
+    let linear = Linear::new(WORDS, D, CLASSES, |class, column| {
+        let noise = 0.3 * (draw.random::<f64>() - 0.5);
+        let read = if column == class { 1.0 } else { 0.0 };
+        // The class mean points here more than along what is read.
+        let unread = if column == class + 8 { 2.0 } else { 0.0 };
+        noise + read + unread
+    });
+    Linear {
+        gain: GAIN,
+        floor: -6.0,
+        sets: 2,
+        ..linear
     }
 }
 
-impl Readout for Planted {
-    fn rows(&self) -> usize {
-        WORDS
-    }
-
-    fn d(&self) -> usize {
-        D
-    }
-
-    fn site(&self, row: usize) -> &[f32] {
-        &self.x[row * D..(row + 1) * D]
-    }
-
-    fn set(&self, row: usize) -> u32 {
-        (row / CLASSES % 2) as u32
-    }
-
-    fn edited_logits(&self, rows: &[usize], vectors: &[f32]) -> Result<Vec<LetterLogits>> {
-        assert_eq!(vectors.len(), rows.len() * D);
-        let logits = vectors.chunks_exact(D).map(|x| {
-            let mut logits = [-6.0; 26];
-            for (logit, x) in logits.iter_mut().zip(&x[..CLASSES]) {
-                *logit = GAIN * x;
-            }
-            logits
-        });
-        Ok(logits.collect())
-    }
-}
-
-impl Gradients for Planted {
+impl Gradients for Linear {
     fn gradients(&self, rows: &[usize], _: &[f32], weights: &[LetterLogits]) -> Result<Vec<f32>> {
         let mut out = vec![0.0; rows.len() * D];
         for (out, weights) in out.chunks_exact_mut(D).zip(weights) {
@@ -88,11 +46,11 @@ impl Gradients for Planted {
     }
 }
 
-fn trained(planted: &Planted, directions: &Directions, rank: usize) -> Das {
+fn trained(planted: &Linear, directions: &Directions, rank: usize) -> Das {
     let letters: Vec<usize> = (0..CLASSES).collect();
     train(
         planted,
-        (&planted.y, &letters),
+        (&planted.words.y, &letters),
         directions,
         &DasConfig::of_rank(rank, 9),
     )
@@ -101,8 +59,8 @@ fn trained(planted: &Planted, directions: &Directions, rank: usize) -> Das {
 
 #[test]
 fn training_finds_what_is_read_and_not_what_merely_goes_with_the_letter() {
-    let planted = Planted::new();
-    let labelled = planted.labelled();
+    let planted = planted();
+    let labelled = planted.words.clone();
     let directions = Directions::fit(&labelled, 0).unwrap();
     let das = trained(&planted, &directions, 1);
     // A step's pairs are few: means over some steps.
@@ -120,7 +78,7 @@ fn training_finds_what_is_read_and_not_what_merely_goes_with_the_letter() {
     }
     let patched = |arm: &ablation::Arm| -> f64 {
         let every = |class: usize| {
-            let y = &planted.y;
+            let y = &planted.words.y;
             (0..WORDS).map(move |row| Pair {
                 class,
                 row,
@@ -132,7 +90,7 @@ fn training_finds_what_is_read_and_not_what_merely_goes_with_the_letter() {
         let bench = Bench::new(
             &planted,
             (0..CLASSES).collect(),
-            planted.y.clone(),
+            planted.words.y.clone(),
             (0..CLASSES).flat_map(every).collect(),
             donors,
             &full,
@@ -153,8 +111,8 @@ fn training_finds_what_is_read_and_not_what_merely_goes_with_the_letter() {
 
 #[test]
 fn higher_ranks_stay_orthonormal_and_the_same_seed_gives_the_same_rows() {
-    let planted = Planted::new();
-    let directions = Directions::fit(&planted.labelled(), 0).unwrap();
+    let planted = planted();
+    let directions = Directions::fit(&planted.words.clone(), 0).unwrap();
     let (one, two) = (trained(&planted, &directions, 3), trained(&planted, &directions, 3));
     assert_eq!(one.bases, two.bases);
     for basis in &one.bases {
@@ -169,14 +127,14 @@ fn higher_ranks_stay_orthonormal_and_the_same_seed_gives_the_same_rows() {
 
 #[test]
 fn what_cannot_be_trained_is_refused() {
-    let planted = Planted::new();
-    let directions = Directions::fit(&planted.labelled(), 0).unwrap();
+    let planted = planted();
+    let directions = Directions::fit(&planted.words.clone(), 0).unwrap();
     let letters: Vec<usize> = (0..CLASSES).collect();
     let refused = |rank: usize, classes: &[usize]| {
         let config = DasConfig::of_rank(rank, 0);
         train(&planted, (classes, &letters), &directions, &config).is_err()
     };
-    assert!(refused(0, &planted.y) && refused(D + 1, &planted.y));
+    assert!(refused(0, &planted.words.y) && refused(D + 1, &planted.words.y));
     // One letter alone has no donors.
     assert!(refused(1, &[0; 20]));
 }

@@ -24,6 +24,7 @@ mod progress;
 mod reliability;
 mod run;
 mod size;
+mod token_ids;
 mod train;
 mod validate;
 

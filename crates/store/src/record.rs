@@ -116,7 +116,7 @@ pub struct Timing {
     pub wall_s: f64,
     /// Seconds by stage, in order of first use.
     pub stages: Vec<Stage>,
-    /// Tokens that went through the model.
+    /// Tokens of the run's own prompts that went through the model; text and other questions of side effects are not counted.
     pub tokens: u64,
     /// Highest resident memory of the process, where the system tells: what it owns, and pages of mapped files that the system
     /// may drop at any time.

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use checkpoint::Checkpoint;
 use model_runner::{BosChoice, Tokenizer};
 use tasks::Tokenize;
 
 use crate::failure;
+use crate::token_ids::TokenIds;
 
 /// Token ids of prompts.
 pub(super) struct Prompts {
@@ -22,35 +22,11 @@ pub(super) struct Prompts {
 impl Prompts {
     /// Ids of a tensor `[batch, seq]` or `[seq]`, as they are: no special token is added.
     pub(super) fn of_tensor(file: &Path, tensor: &str) -> anyhow::Result<Self> {
-        let checkpoint = Checkpoint::open(file)?;
-        let view = checkpoint.get(tensor)?;
-        let (batch, seq) = match *view.shape {
-            [batch, seq] => (batch, seq),
-            [seq] => (1, seq),
-            _ => {
-                return Err(failure::input(format!(
-                    "`{}`: tensor `{tensor}` has shape {:?}; token ids are [batch, seq] or [seq]",
-                    file.display(),
-                    view.shape
-                )));
-            }
-        };
-        if batch == 0 || seq == 0 {
-            return Err(failure::nothing_selected(format!(
-                "`{}`: tensor `{tensor}` holds no token",
-                file.display()
-            )));
-        }
-        let ids = view
-            .to_i64()?
-            .into_iter()
-            .map(u32::try_from)
-            .collect::<Result<_, _>>()
-            .with_context(|| failure_text(file, tensor))?;
+        let read = TokenIds::read(&Checkpoint::open(file)?, file, tensor)?;
         Ok(Self {
-            ids,
-            offsets: (0..=batch).map(|prompt| prompt * seq).collect(),
-            shape: view.shape.to_vec(),
+            offsets: (0..=read.batch).map(|prompt| prompt * read.seq).collect(),
+            ids: read.ids,
+            shape: read.shape,
         })
     }
 
@@ -108,11 +84,4 @@ impl Prompts {
     pub(super) fn rectangular(&self) -> bool {
         self.shape != [self.ids.len()] || self.len() == 1
     }
-}
-
-fn failure_text(file: &Path, tensor: &str) -> String {
-    format!(
-        "`{}`: tensor `{tensor}` holds a negative or too large token id",
-        file.display()
-    )
 }

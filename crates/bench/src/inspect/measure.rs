@@ -10,6 +10,7 @@ use tasks::Tokenize;
 
 use super::InspectArgs;
 use crate::dump::Rows;
+use crate::token_ids::TokenIds;
 use crate::{failure, locate};
 
 /// Rows that are encoded at a time.
@@ -165,19 +166,7 @@ fn prompts(args: &InspectArgs, model: &Transformer, folder: &Path) -> anyhow::Re
         Some(only) if checkpoint.names().len() == 1 => only.to_owned(),
         _ => "input_ids".to_owned(),
     };
-    let view = checkpoint.get(&name)?;
-    let &[_, seq] = view.shape else {
-        return Err(failure::input(format!(
-            "`{}`: `{name}` has shape {:?}, expected [batch, seq]",
-            file.display(),
-            view.shape
-        )));
-    };
-    let ids: Vec<u32> = view
-        .to_i64()?
-        .into_iter()
-        .map(u32::try_from)
-        .collect::<Result<_, _>>()?;
+    let read = TokenIds::read(&checkpoint, &file, &name)?;
     // Rows may be shorter than the file's widest prompt in no format that we read, so all have this length.
-    Ok((ids.chunks(seq.max(1)).map(<[u32]>::to_vec).collect(), bos))
+    Ok((read.rows().map(<[u32]>::to_vec).collect(), bos))
 }

@@ -49,9 +49,12 @@ pub(super) fn table(saes: &[Record]) -> anyhow::Result<Option<Table>> {
         format!("What a paired comparison over {letters} letters can find"),
         columns,
     );
-    // SAEs that do not differ at all have no spread to plan with.
-    let Ok(rows) = power_table(&base, &[letters], &sds) else {
-        return Ok(None);
+    let rows = match power_table(&base, &[letters], &sds) {
+        Ok(rows) => rows,
+        Err(error) => {
+            table.notes.push(format!("Nothing can be said: {error}."));
+            return Ok(Some(table));
+        }
     };
     for row in rows {
         let number = |value: f64| Cell::Number { value, digits: 3 };

@@ -166,9 +166,12 @@ fn run_missing(
         capture: &site.scored,
     };
     let bench = profile.time("edit + suffix", Some(&stages), || site.bench(plan, &scored))?;
-    let side = profile.time("side stages", None, || {
-        SideStages::new(&model, plan, &site, &stages, progress)
-    })?;
+    let side = match &plan.side {
+        None => None,
+        Some(_) => profile.time("side stages", None, || {
+            SideStages::new(&model, plan, &site, &stages, progress)
+        })?,
+    };
     let lab = Lab {
         args,
         plan,

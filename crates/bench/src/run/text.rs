@@ -11,6 +11,7 @@ use tasks::Tokenize;
 
 use super::args::RunArgs;
 use crate::failure;
+use crate::token_ids::TokenIds;
 
 /// Tokens of text that are read where `--text-tokens` does not say.
 const TOKENS: usize = 1_000;
@@ -122,24 +123,12 @@ fn from_file(
 fn sampled(folder: &Path, wanted: Option<usize>, config: &ModelConfig) -> anyhow::Result<Text> {
     let file = folder.join("sampled_ids.safetensors");
     let checkpoint = Checkpoint::open(&file)?;
-    let view = checkpoint.get("ids")?;
-    let &[_, length] = view.shape else {
-        return Err(failure::input(format!(
-            "`{}`: `ids` has shape {:?}, expected [sequences, tokens]",
-            file.display(),
-            view.shape
-        )));
-    };
-    let ids: Vec<u32> = view
-        .to_i64()?
-        .into_iter()
-        .map(u32::try_from)
-        .collect::<Result<_, _>>()?;
-    let start = config.bos_token_id.filter(|id| ids.first() == Some(id));
+    let read = TokenIds::read(&checkpoint, &file, "ids")?;
+    let start = config.bos_token_id.filter(|id| read.ids.first() == Some(id));
     let extra = usize::from(start.is_some());
     let mut left = wanted.unwrap_or(TOKENS);
     let mut sequences = Vec::new();
-    for row in ids.chunks(length.max(1)) {
+    for row in read.rows() {
         let taken = left.min(row.len() - extra);
         if taken == 0 {
             break;

@@ -1,7 +1,7 @@
 //! The figures of a run, drawn from its records: `bench run --figures DIR`.
 //!
 //! Deliberately absent: any measurement. A figure shows what the records hold; what they do not hold is not drawn, and the caller
-//! says so.
+//! names the files that were.
 
 mod dose;
 mod forest;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ablation::efficiency::{CurvePoint, Goal, GreedyPlan, Growth, auc, greedy, matches_at};
 use ablation::{Arm, Captured, label_free};
 use sae::SparseLatents;
-use stats::{DEFAULT_FLIPS, Observation, Survival, max_t, product_limit};
-use store::{Estimate, LetterRow, Record, TableRow};
+use stats::{DEFAULT_FLIPS, Observation, StatsError, Survival, max_t, product_limit};
+use store::{Estimate, LetterRow, Record, TableRow, Warning};
 
 use super::sae::OfSae;
 use super::{KS, KS_FULL, LABEL_FREE_SAE, Lab, RULES, Unit, k_latents, one_latent};
@@ -136,7 +136,16 @@ impl Curve<'_> {
         if let Some(survival) = &survival {
             self.match_numbers(survival, &mut unit.summary)?;
         }
-        let below = self.below(lab, reference, &points);
+        let below = match self.below(lab, reference, &points) {
+            Ok(below) => below,
+            Err(error) => {
+                unit.summary.warnings.push(Warning::NotMeasured {
+                    measurement: format!("{}/p_leace", self.name),
+                    reason: error.to_string(),
+                });
+                BTreeMap::new()
+            }
+        };
         self.table(survival.as_ref(), &below, &mut unit.summary)?;
         for letter in lab.plan.letters.iter().map(|l| l.lower()) {
             let mut values = BTreeMap::new();
@@ -175,13 +184,13 @@ impl Curve<'_> {
     }
 
     /// Per size, the p value of a difference in `M*` to the reference, letter by letter: sign flips, adjusted by the maximum
-    /// statistic (Westfall and Young), since neighbouring sizes share most of their latents. Empty where that cannot be tested.
+    /// statistic (Westfall and Young), since neighbouring sizes share most of their latents.
     fn below(
         &self,
         lab: Lab<'_>,
         reference: &Record,
         points: &BTreeMap<char, Vec<CurvePoint>>,
-    ) -> BTreeMap<usize, Estimate> {
+    ) -> Result<BTreeMap<usize, Estimate>, StatsError> {
         let target = by_letter(&reference.letters, "leace-1", "m_star");
         let whole: Vec<(&Vec<CurvePoint>, f64)> = points
             .iter()
@@ -197,14 +206,9 @@ impl Curve<'_> {
             })
             .collect();
         let seed = stats::seed::sub_seed(lab.plan.directions.seed, &format!("statistics/max-t/{}", self.name));
-        match max_t(&differences, DEFAULT_FLIPS, seed) {
-            Ok(p) => {
-                let p = p.into_iter().map(|p| Estimate::point(p, whole.len() as u64, "p"));
-                self.sizes.iter().copied().zip(p).collect()
-            }
-            // Too few letters, or sets that are the reference itself: the table has no p then.
-            Err(_) => BTreeMap::new(),
-        }
+        let p = max_t(&differences, DEFAULT_FLIPS, seed)?;
+        let p = p.into_iter().map(|p| Estimate::point(p, whole.len() as u64, "p"));
+        Ok(self.sizes.iter().copied().zip(p).collect())
     }
 
     fn areas(&self, points: &BTreeMap<char, Vec<CurvePoint>>, summary: &mut Summary) {
