@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model_runner::plain::{PlainModel, SiteGradient, SiteRun, site_gradient};
-use model_runner::{Keep, Transformer, Unembedding, run_flops};
+use model_runner::{Keep, PrefixCache, Transformer, Unembedding, run_flops};
 use rayon::prelude::*;
 
 use crate::effects::LetterLogits;
@@ -42,6 +42,9 @@ const GRADIENT_ROWS: usize = 1536;
 /// Most memory for the recorded arrays of one graph, estimated. Not divided among threads: how rows are grouped must not depend on how
 /// many run at once, or gradients would differ in their last digits with `--threads`.
 const GRADIENT_BYTES: usize = 256 << 20;
+
+/// Logits over a whole vocabulary that are held at a time: 512 MiB.
+const VOCABULARY_VALUES: usize = 1 << 27;
 
 /// The stream leaving one layer at every suffix position of some prompts.
 #[derive(Clone, Debug)]
@@ -235,22 +238,9 @@ impl<'a> Stage<'a> {
                 .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
                 .collect();
             let prefix = self.prefixes.get(self.model, *set, last + 1)?;
-            let mut x = self.model.embed(&ids, rows.len(), prefix.len())?;
+            let x = self.model.embed(&ids, rows.len(), prefix.len())?;
             self.count(0..last + 1, rows.len(), prefix.len(), false);
-            let mut from = 0;
-            let mut kept = Vec::with_capacity(order.len());
-            for &layer in &order {
-                x = self
-                    .model
-                    .run(x, rows.len(), from..layer + 1, Some(&*prefix), Keep::All)?;
-                from = layer + 1;
-                if from <= last {
-                    kept.push(x.clone());
-                } else {
-                    kept.push(std::mem::take(&mut x));
-                }
-            }
-            Ok(kept)
+            Ok(self.model.run_keeping(x, rows.len(), 0, &order, Some(&*prefix))?)
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
         let width = self.seq * d;
@@ -343,7 +333,7 @@ impl<'a> Stage<'a> {
     /// As [`Stage::edited_logits`].
     pub fn edited_last(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<f32>> {
         let edit = Edit::at_word(capture, rows, vectors);
-        self.edited(edit, capture.d, |last| Ok(last.to_vec()))
+        self.edited(edit, capture.d, |run| run.last())
     }
 
     /// As [`Stage::edited_logits`], of 26 other tokens.
@@ -362,7 +352,7 @@ impl<'a> Stage<'a> {
     }
 
     fn logits_of(&self, edit: Edit<'_>, tokens: &Unembedding) -> Result<Vec<LetterLogits>> {
-        let flat = self.edited(edit, 26, |last| Ok(self.model.logits(last, tokens)))?;
+        let flat = self.edited(edit, 26, |run| run.logits(tokens))?;
         Ok(flat
             .chunks_exact(26)
             .map(|row| {
@@ -379,15 +369,20 @@ impl<'a> Stage<'a> {
     /// As [`Stage::edited_logits`].
     pub fn edited_probabilities(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<[f64; 26]>> {
         let edit = Edit::at_word(capture, rows, vectors);
-        let flat = self.edited(edit, 26, |last| {
-            let vocabulary = self.model.config().vocab_size;
-            let mut letters = self.model.logits(last, &self.letters);
-            let all = self.model.all_logits(&self.model.final_norm(last))?;
-            for (letters, all) in letters.chunks_exact_mut(26).zip(all.chunks_exact(vocabulary)) {
-                let top = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let sum: f64 = all.iter().map(|&logit| f64::from(logit - top).exp()).sum();
-                for letter in letters {
-                    *letter = (f64::from(*letter - top).exp() / sum) as f32;
+        let (d, vocabulary) = (capture.d, self.model.config().vocab_size);
+        // A device's chunks are so large that their logits over the whole vocabulary would not fit.
+        let at_once = (VOCABULARY_VALUES / vocabulary).max(1);
+        let flat = self.edited(edit, 26, |run| {
+            let last = run.last()?;
+            let mut letters = self.model.logits(&last, &self.letters);
+            for (letters, last) in letters.chunks_mut(26 * at_once).zip(last.chunks(d * at_once)) {
+                let all = self.model.all_logits(&self.model.final_norm(last))?;
+                for (letters, all) in letters.chunks_exact_mut(26).zip(all.chunks_exact(vocabulary)) {
+                    let top = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let sum: f64 = all.iter().map(|&logit| f64::from(logit - top).exp()).sum();
+                    for letter in letters {
+                        *letter = (f64::from(*letter - top).exp() / sum) as f32;
+                    }
                 }
             }
             Ok(letters)
@@ -509,12 +504,12 @@ impl<'a> Stage<'a> {
         x
     }
 
-    /// Runs edits to the last position and maps each chunk's stream there (`[edits, d_model]`) to `width` numbers an edit.
+    /// Makes ready each chunk of edits, which `finish` runs to the last position, giving `width` numbers an edit.
     fn edited(
         &self,
         edit: Edit<'_>,
         width: usize,
-        finish: impl Fn(&[f32]) -> Result<Vec<f32>> + Sync,
+        finish: impl Fn(Suffixes<'_>) -> Result<Vec<f32>> + Sync,
     ) -> Result<Vec<f32>> {
         self.check(edit)?;
         let layers: Range<usize> = edit.capture.layer + 1..self.model.config().layers;
@@ -523,10 +518,13 @@ impl<'a> Stage<'a> {
             let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
             let x = self.stream_of(edit, edits);
             self.count(layers.clone(), edits.len(), prefix.len(), true);
-            let last = self
-                .model
-                .run(x, edits.len(), layers.clone(), Some(&*prefix), Keep::Last)?;
-            finish(&last)
+            finish(Suffixes {
+                model: self.model,
+                x,
+                batch: edits.len(),
+                from: layers.start,
+                prefix: &prefix,
+            })
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
         let mut out = vec![0.0; edit.rows.len() * width];
@@ -536,6 +534,34 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(out)
+    }
+}
+
+/// A chunk of edited prompts before the layers above the edit.
+struct Suffixes<'a> {
+    model: &'a Transformer,
+    /// `[batch, seq, d_model]`.
+    x: Vec<f32>,
+    batch: usize,
+    /// The first of those layers.
+    from: usize,
+    prefix: &'a PrefixCache,
+}
+
+impl Suffixes<'_> {
+    /// The stream after the last layer at the last position, `[batch, d_model]`.
+    fn last(self) -> Result<Vec<f32>> {
+        let layers = self.from..self.model.config().layers;
+        let last = self
+            .model
+            .run(self.x, self.batch, layers, Some(self.prefix), Keep::Last)?;
+        Ok(last)
+    }
+
+    /// Logits there, `[batch, tokens]`, which on a device come straight from it.
+    fn logits(self, tokens: &Unembedding) -> Result<Vec<f32>> {
+        let (model, prefix) = (self.model, Some(self.prefix));
+        Ok(model.run_to_logits(self.x, self.batch, self.from, prefix, tokens)?)
     }
 }
 

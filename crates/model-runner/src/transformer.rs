@@ -7,13 +7,17 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kernels::{Layout, Threads, gemm_f32, math};
 
+use crate::accel::{Chunk, DeviceEngine, Head};
 use crate::config::ModelConfig;
+use crate::device::{ComputeDevice, DeviceKind, Precision};
 use crate::error::{ModelError, Result};
 use crate::host::{LayerRun, PrefixCache, PrefixLayer, RopeTable, Tap, Workspace};
 use crate::names::HookName;
+use crate::plain::{ParamSet, PlainModel};
 use crate::weights::{Residency, Weights};
 
 /// Longest prompt, in tokens, that the position table covers.
@@ -40,6 +44,8 @@ pub enum Keep {
 pub struct Unembedding {
     rows: Vec<f32>,
     tokens: usize,
+    /// The same rows on the model's device.
+    device: Option<Head>,
 }
 
 impl Unembedding {
@@ -50,13 +56,15 @@ impl Unembedding {
     }
 }
 
-/// A transformer language model on the CPU engine.
+/// A transformer language model on the CPU engine, or on the device engine.
 pub struct Transformer {
     folder: PathBuf,
     config: ModelConfig,
-    weights: Weights,
+    weights: Arc<Weights>,
     /// One table for each of the configuration's `ropes`.
     ropes: Vec<RopeTable>,
+    /// Runs everything but the gathering of embeddings, where the model is on a device.
+    engine: Option<DeviceEngine>,
 }
 
 impl Transformer {
@@ -75,7 +83,7 @@ impl Transformer {
     /// As [`Transformer::open`].
     pub fn open_with(folder: &Path, residency: Residency) -> Result<Self> {
         let config = ModelConfig::read(&folder.join("config.json"))?;
-        let weights = Weights::open(folder, &config, residency)?;
+        let weights = Arc::new(Weights::open(folder, &config, residency)?);
         let ropes = config
             .ropes
             .iter()
@@ -86,7 +94,58 @@ impl Transformer {
             config,
             weights,
             ropes,
+            engine: None,
         })
+    }
+
+    /// Opens a checkpoint folder on a device, where everything but the gathering of embeddings then runs: the weights are uploaded
+    /// now. On `flex` it is [`Transformer::open`].
+    ///
+    /// # Errors
+    /// As [`Transformer::open`], or the device does not compute in `precision`.
+    pub fn open_on(folder: &Path, device: &ComputeDevice, precision: Precision) -> Result<Self> {
+        device.check(precision)?;
+        let mut model = Self::open(folder)?;
+        if device.kind() != DeviceKind::Flex {
+            let checkpoint = model.weights.checkpoint();
+            model.engine = Some(DeviceEngine::new(&model.config, checkpoint, device, precision)?);
+        }
+        Ok(model)
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn device(&self) -> ComputeDevice {
+        self.engine
+            .as_ref()
+            .map_or_else(ComputeDevice::flex, |engine| engine.device().clone())
+    }
+
+    /// Number type of its products with weights.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.engine.as_ref().map_or(Precision::F32, DeviceEngine::precision)
+    }
+
+    /// The same model as a graph that records gradients, on the same device. On a device it shares the weights that are there and
+    /// runs from a site on; on `flex` its parameters are read again, as tensors.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be read.
+    pub fn differentiable(&self) -> Result<PlainModel> {
+        match &self.engine {
+            Some(engine) => Ok(PlainModel::sharing(
+                &self.config,
+                engine.blocks(),
+                Arc::clone(&self.weights),
+                engine.device().burn().clone().autodiff(),
+            )),
+            None => {
+                let params = ParamSet::read(&self.config, self.weights.checkpoint())?;
+                let device = ComputeDevice::flex().burn().clone().autodiff();
+                PlainModel::new(&self.config, &params, &device, false)
+            }
+        }
     }
 
     /// The architecture.
@@ -104,7 +163,10 @@ impl Transformer {
     /// How many prompts of `seq` new positions one chunk should hold.
     #[must_use]
     pub fn chunk_size(&self, seq: usize) -> usize {
-        (ROWS_PER_CHUNK / seq.max(1)).max(1)
+        match &self.engine {
+            Some(engine) => engine.chunk_size(seq),
+            None => (ROWS_PER_CHUNK / seq.max(1)).max(1),
+        }
     }
 
     /// The stream entering layer 0 for `batch` prompts of equal length, whose first token stands at position `past`.
@@ -162,12 +224,15 @@ impl Transformer {
         self.weights.resident()
     }
 
-    /// Widens the weights of `layers` now, on all threads, instead of on first use.
+    /// Widens the weights of `layers` now, on all threads, instead of on first use. On a device they are there already.
     ///
     /// # Errors
     /// A tensor cannot be read.
     pub fn warm(&self, layers: Range<usize>) -> Result<()> {
         use rayon::prelude::*;
+        if self.engine.is_some() {
+            return Ok(());
+        }
         layers
             .into_par_iter()
             .try_for_each(|layer| self.weights.layer(&self.config, layer).map(|_| ()))
@@ -192,7 +257,84 @@ impl Transformer {
         prefix: Option<&PrefixCache>,
         keep: Keep,
     ) -> Result<Vec<f32>> {
-        self.run_with(x, batch, layers, prefix, keep, Threads::One, None, None)
+        match &self.engine {
+            Some(engine) => engine.run(self.chunk(x, batch, layers, prefix, keep)?),
+            None => self.run_with(x, batch, layers, prefix, keep, Threads::One, None, None),
+        }
+    }
+
+    /// As [`Transformer::run`] through the last of `kept`, in one pass: the stream leaving each of `kept`, `[batch * seq, d_model]`.
+    ///
+    /// # Errors
+    /// As [`Transformer::run`], or `kept` does not ascend from `from` on.
+    pub fn run_keeping(
+        &self,
+        mut x: Vec<f32>,
+        batch: usize,
+        from: usize,
+        kept: &[usize],
+        prefix: Option<&PrefixCache>,
+    ) -> Result<Vec<Vec<f32>>> {
+        if !kept.is_sorted_by(|a, b| a < b) || kept.first().is_some_and(|&first| first < from) {
+            return Err(ModelError::Run(format!("layers {kept:?} do not ascend from {from} on")));
+        }
+        let Some(&last) = kept.last() else {
+            return Ok(Vec::new());
+        };
+        if let Some(engine) = &self.engine {
+            return engine.run_keeping(self.chunk(x, batch, from..last + 1, prefix, Keep::All)?, kept);
+        }
+        let mut streams = Vec::with_capacity(kept.len());
+        let mut next = from;
+        for &layer in kept {
+            x = self.run(x, batch, next..layer + 1, prefix, Keep::All)?;
+            next = layer + 1;
+            streams.push(if layer < last {
+                x.clone()
+            } else {
+                std::mem::take(&mut x)
+            });
+        }
+        Ok(streams)
+    }
+
+    /// As [`Transformer::run`] to the last layer, then [`Transformer::logits`] at each prompt's last position, `[batch, tokens]`:
+    /// on a device nothing comes back in between.
+    ///
+    /// # Errors
+    /// As [`Transformer::run`].
+    pub fn run_to_logits(
+        &self,
+        x: Vec<f32>,
+        batch: usize,
+        from: usize,
+        prefix: Option<&PrefixCache>,
+        tokens: &Unembedding,
+    ) -> Result<Vec<f32>> {
+        let layers = from..self.config.layers;
+        match (&self.engine, &tokens.device) {
+            (Some(engine), Some(head)) => engine.run_to_logits(self.chunk(x, batch, layers, prefix, Keep::Last)?, head),
+            _ => Ok(self.logits(&self.run(x, batch, layers, prefix, Keep::Last)?, tokens)),
+        }
+    }
+
+    /// A checked run for the device engine.
+    fn chunk<'a>(
+        &self,
+        x: Vec<f32>,
+        batch: usize,
+        layers: Range<usize>,
+        prefix: Option<&'a PrefixCache>,
+        keep: Keep,
+    ) -> Result<Chunk<'a>> {
+        self.check_run(&x, batch, &layers, prefix)?;
+        Ok(Chunk {
+            x,
+            batch,
+            layers,
+            prefix,
+            last_only: keep == Keep::Last,
+        })
     }
 
     /// As [`Transformer::run`], showing every hook point on the way to `tap`
@@ -208,7 +350,40 @@ impl Transformer {
         prefix: Option<&PrefixCache>,
         tap: NamedTap<'_>,
     ) -> Result<Vec<f32>> {
-        self.run_with(x, batch, layers, prefix, Keep::All, Threads::One, Some(tap), None)
+        self.run_tapped_at(x, batch, layers, prefix, &|_| true, tap)
+    }
+
+    /// As [`Transformer::run_tapped`], showing only the hook points that are `wanted`; a device sends no others back.
+    ///
+    /// # Errors
+    /// As [`Transformer::run`].
+    pub fn run_tapped_at(
+        &self,
+        x: Vec<f32>,
+        batch: usize,
+        layers: Range<usize>,
+        prefix: Option<&PrefixCache>,
+        wanted: &dyn Fn(HookName) -> bool,
+        tap: NamedTap<'_>,
+    ) -> Result<Vec<f32>> {
+        if let Some(engine) = &self.engine {
+            return engine.run_tapped(self.chunk(x, batch, layers, prefix, Keep::All)?, wanted, tap);
+        }
+        let mut filtered = |hook: HookName, value: &[f32]| {
+            if wanted(hook) {
+                tap(hook, value);
+            }
+        };
+        self.run_with(
+            x,
+            batch,
+            layers,
+            prefix,
+            Keep::All,
+            Threads::One,
+            Some(&mut filtered),
+            None,
+        )
     }
 
     /// Runs the first `layers` layers over one prompt's first positions and keeps their keys and
@@ -219,21 +394,14 @@ impl Transformer {
     pub fn prefix(&self, ids: &[u32], layers: usize, past: Option<&PrefixCache>) -> Result<PrefixCache> {
         let past_len = past.map_or(0, PrefixCache::len);
         let x = self.embed(ids, 1, past_len)?;
-        let mut cache = PrefixCache {
-            len: past_len + ids.len(),
-            layers: Vec::with_capacity(layers),
-        };
-        self.run_with(
-            x,
-            1,
-            0..layers,
-            past,
-            Keep::All,
-            Threads::Pool,
-            None,
-            Some(&mut cache.layers),
-        )?;
-        Ok(cache)
+        let len = past_len + ids.len();
+        if let Some(engine) = &self.engine {
+            let chunk = self.chunk(x, 1, 0..layers, past, Keep::All)?;
+            return Ok(PrefixCache::on_device(len, engine.prefix(chunk)?));
+        }
+        let mut kept = Vec::with_capacity(layers);
+        self.run_with(x, 1, 0..layers, past, Keep::All, Threads::Pool, None, Some(&mut kept))?;
+        Ok(PrefixCache::on_host(len, kept))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one general form behind three narrow ones")]
@@ -250,6 +418,7 @@ impl Transformer {
     ) -> Result<Vec<f32>> {
         let seq = self.check_run(&x, batch, &layers, prefix)?;
         let past = prefix.map_or(0, PrefixCache::len);
+        let before = prefix.map(PrefixCache::host).transpose()?;
         let mut space = Workspace::default();
         for layer in layers.clone() {
             let run = LayerRun {
@@ -260,7 +429,7 @@ impl Transformer {
                 batch,
                 seq,
                 past,
-                prefix: prefix.map(|p| &p.layers[layer]),
+                prefix: before.map(|layers| &layers[layer]),
                 last_only: keep == Keep::Last && layer + 1 == layers.end,
                 threads,
             };
@@ -274,7 +443,7 @@ impl Transformer {
             if let Some(keys) = &mut keys {
                 let width = 2 * self.config.kv_heads * self.config.head_dim;
                 let empty = PrefixLayer::default();
-                let old = prefix.map_or(&empty, |p| &p.layers[layer]);
+                let old = before.map_or(&empty, |layers| &layers[layer]);
                 keys.push(old.extended(&space.kv[..seq * width], self.config.kv_heads, self.config.head_dim));
             }
         }
@@ -316,8 +485,14 @@ impl Transformer {
     }
 
     /// The last norm's output, `[rows, d_model]` in and out.
+    ///
+    /// # Panics
+    /// The device is lost, after which nothing runs there.
     #[must_use]
     pub fn final_norm(&self, x: &[f32]) -> Vec<f32> {
+        if let Some(engine) = &self.engine {
+            return engine.final_norm(x).unwrap_or_else(|error| panic!("{error}"));
+        }
         let mut normed = vec![0.0; x.len()];
         self.weights
             .final_norm()
@@ -332,6 +507,10 @@ impl Transformer {
     pub fn unembedding(&self, tokens: &[u32]) -> Result<Unembedding> {
         let rows = self.weights.head_rows(&self.config, tokens)?;
         Ok(Unembedding {
+            device: self
+                .engine
+                .as_ref()
+                .map(|engine| engine.head(rows.clone(), tokens.len())),
             rows,
             tokens: tokens.len(),
         })
@@ -341,8 +520,14 @@ impl Transformer {
     ///
     /// # Shapes
     /// - `x`: `[rows, d_model]`; returns `[rows, tokens]`, soft-capped where the model does
+    ///
+    /// # Panics
+    /// The device is lost, after which nothing runs there.
     #[must_use]
     pub fn logits(&self, x: &[f32], tokens: &Unembedding) -> Vec<f32> {
+        if let (Some(engine), Some(head)) = (&self.engine, &tokens.device) {
+            return engine.logits(x, head).unwrap_or_else(|error| panic!("{error}"));
+        }
         let d = self.config.hidden_size;
         let rows = x.len() / d;
         let normed = self.final_norm(x);
@@ -372,6 +557,10 @@ impl Transformer {
     pub fn all_logits(&self, normed: &[f32]) -> Result<Vec<f32>> {
         let rows = normed.len() / self.config.hidden_size;
         let mut logits = vec![0.0; rows * self.config.vocab_size];
+        if let Some(engine) = &self.engine {
+            engine.all_logits(&self.weights, normed, &mut logits)?;
+            return Ok(logits);
+        }
         self.weights.all_logits(&self.config, normed, &mut logits)?;
         if let Some(cap) = self.config.final_softcap {
             math::softcap(&mut logits, cap as f32);

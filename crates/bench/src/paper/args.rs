@@ -9,6 +9,7 @@ use clap::{Args, Parser, ValueEnum};
 use linear_probe::SgdConfig;
 use model_runner::BosPolicy;
 
+use crate::device::DeviceArgs;
 use crate::dump::OpenArgs;
 use crate::progress::Mode;
 use crate::run::args::positive;
@@ -138,6 +139,9 @@ pub(crate) struct PaperArgs {
     /// Measure units again that are already finished.
     #[arg(long, help_heading = "How it runs")]
     pub(crate) rerun: bool,
+    /// Where passes run.
+    #[command(flatten)]
+    pub(crate) place: DeviceArgs,
     /// Threads [default: all].
     #[arg(long, value_parser = positive, value_name = "N", help_heading = "How it runs")]
     pub(crate) threads: Option<usize>,
@@ -168,6 +172,7 @@ impl PaperArgs {
         run.open = self.open.clone();
         run.icl = self.icl;
         run.seed = self.seed;
+        run.place.clone_from(&self.place);
         run
     }
 

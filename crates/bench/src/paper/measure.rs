@@ -27,7 +27,7 @@ pub(crate) struct Opener<'m> {
 impl<'m> Opener<'m> {
     pub(crate) fn lab(&self) -> anyhow::Result<&Lab<'m>> {
         if self.model.get().is_none() {
-            let model = Transformer::open(&self.plan.model_dir)?;
+            let model = self.args.place.model(&self.plan.model_dir)?;
             let _ = self.model.set(model);
         }
         let model = self
@@ -40,7 +40,7 @@ impl<'m> Opener<'m> {
     /// What every unit depends on.
     pub(crate) fn key(&self) -> serde_json::Value {
         let (plan, args) = (self.plan, self.args);
-        json!({
+        let mut key = json!({
             "model": plan.model_hash,
             "tokenizer": plan.tokenizer_hash,
             "train": names_hash(plan, &plan.split.train),
@@ -49,7 +49,12 @@ impl<'m> Opener<'m> {
             "icl": format!("{:?}", args.icl),
             "leading_newline": args.leading_newline,
             "seed": args.seed,
-        })
+        });
+        // Left out where it is the CPU, as in keys from before there was a choice.
+        if let Some((device, dtype)) = &plan.device {
+            key["device"] = json!([device, dtype]);
+        }
+        key
     }
 
     pub(crate) fn sae_key(&self, member: &Member) -> serde_json::Value {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use model_runner::BosPolicy;
 
+use crate::device::DeviceArgs;
 use crate::dump::OpenArgs;
 use crate::progress::Mode;
 use crate::size::Size;
@@ -184,12 +185,9 @@ pub(crate) struct RunArgs {
     /// Threads [default: all].
     #[arg(long, value_parser = positive, value_name = "N", help_heading = "How it runs")]
     pub(crate) threads: Option<usize>,
-    /// Device: `flex` (CPU).
-    #[arg(long, default_value = "flex", help_heading = "How it runs")]
-    pub(crate) device: String,
-    /// Number type of the forward pass: `f32`.
-    #[arg(long, default_value = "f32", help_heading = "How it runs")]
-    pub(crate) dtype: String,
+    /// Where passes run.
+    #[command(flatten)]
+    pub(crate) place: DeviceArgs,
     /// Progress on stderr.
     #[arg(long, value_enum, default_value = "auto", help_heading = "How it runs")]
     pub(crate) progress: Mode,
