@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use burn::prelude::Device;
@@ -26,7 +26,7 @@ static OPEN: Mutex<BTreeMap<usize, Device>> = Mutex::new(BTreeMap::new());
 pub(crate) fn labels() -> Vec<String> {
     let _one_at_a_time = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     list()
-        .into_iter()
+        .iter()
         .enumerate()
         .map(|(i, a)| format!("wgpu:{i} ({})", a.label))
         .collect()
@@ -53,15 +53,21 @@ pub(crate) fn open(number: usize) -> Result<(Device, String), String> {
         return Ok((device.clone(), label));
     }
     let device = Device::wgpu_options()
-        .device_kind(adapter.kind)
+        .device_kind(adapter.kind.clone())
         .init()
         .map_err(|error| format!("{label} cannot be opened: {error}\nhint: use `--device flex`, or another adapter"))?;
     open.insert(number, device.clone());
     Ok((device, label))
 }
 
+/// The adapters, asked for once.
+fn list() -> &'static [Adapter] {
+    static LIST: OnceLock<Vec<Adapter>> = OnceLock::new();
+    LIST.get_or_init(probe_all)
+}
+
 /// Adapters of the first graphics interface that has a GPU, or else that has any: as burn chooses.
-fn list() -> Vec<Adapter> {
+fn probe_all() -> Vec<Adapter> {
     let chain: &[Backend] = if cfg!(target_os = "macos") {
         &[Backend::Metal]
     } else {

@@ -181,16 +181,21 @@ pub fn device(name: &str) -> Result<Device> {
 /// Names and labels of the devices that are there, `flex` first. Opens none.
 #[must_use]
 pub fn devices() -> Vec<(String, String)> {
-    let mut all = vec![("flex".to_owned(), "flex".to_owned())];
-    #[cfg(feature = "wgpu")]
-    all.extend(
-        adapters::labels()
-            .into_iter()
-            .enumerate()
-            .map(|(i, label)| (format!("wgpu:{i}"), label)),
-    );
-    all.dedup();
-    all
+    let flex = ("flex".to_owned(), "flex".to_owned());
+    std::iter::once(flex).chain(listed()).collect()
+}
+
+#[cfg(feature = "wgpu")]
+fn listed() -> Vec<(String, String)> {
+    let labels = adapters::labels().into_iter().enumerate();
+    labels
+        .map(|(number, label)| (format!("wgpu:{number}"), label))
+        .collect()
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn listed() -> Vec<(String, String)> {
+    Vec::new()
 }
 
 /// Whether this binary was built with the feature `wgpu`.

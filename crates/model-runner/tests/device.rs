@@ -16,10 +16,10 @@ use model_runner::{ComputeDevice, HookName, Keep, Point, Precision, PrefixCache,
 const TOLERANCE: f32 = 1e-4;
 
 fn device() -> ComputeDevice {
-    match testing::on_host().unwrap() {
-        true => ComputeDevice::open("flex-graph").unwrap(),
-        false => testing::device().unwrap(),
+    if testing::on_host().unwrap() {
+        return ComputeDevice::open("flex-graph").unwrap();
     }
+    testing::device().unwrap()
 }
 
 fn shipped() -> PathBuf {

@@ -126,7 +126,7 @@ impl PlainModel {
                 prefix: Some(prefix),
                 last_only: true,
             };
-            return Ok(self.blocks.last(x, &pass, &self.device.clone().inner())?);
+            return self.blocks.last(x, &pass, &self.device.clone().inner());
         }
         let (heads, hd) = (self.config.kv_heads, self.config.head_dim);
         let past = |values: &[f32]| {
