@@ -10,6 +10,7 @@
 pub mod absorption;
 pub mod arms;
 pub mod attribution;
+mod chunk;
 pub mod das;
 mod directions;
 pub mod dose;

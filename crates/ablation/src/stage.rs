@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model_runner::plain::{PlainModel, SiteGradient, SiteRun, site_gradient};
-use model_runner::{Keep, Transformer, Unembedding, run_flops};
+use model_runner::{Keep, PrefixCache, PromptGroup, Transformer, Unembedding, run_flops};
 use rayon::prelude::*;
 
+use crate::chunk::Chunk;
 use crate::effects::LetterLogits;
 use crate::error::{AblationError, Result};
 use crate::prefixes::Prefixes;
@@ -168,22 +169,37 @@ impl<'a> Stage<'a> {
         self.model
     }
 
-    /// Rows grouped by example set, in chunks that one thread runs at a time.
-    fn chunks(&self, sets: impl Iterator<Item = usize>) -> Vec<(usize, Vec<usize>)> {
-        self.chunks_of(sets, self.model.chunk_size(self.seq))
+    /// Rows ordered by example set, in chunks that one thread runs at a time.
+    fn chunks(&self, sets: impl Iterator<Item = usize>) -> Vec<Chunk> {
+        let by_set = self.by_set(sets);
+        let total = by_set.iter().map(Vec::len).sum();
+        let size = self.model.chunk_size(total, self.seq);
+        Chunk::of(&by_set, size, self.prefixes.per_chunk())
     }
 
-    fn chunks_of(&self, sets: impl Iterator<Item = usize>, size: usize) -> Vec<(usize, Vec<usize>)> {
+    /// Rows of each example set; their positions are counted as run.
+    fn by_set(&self, sets: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
         let mut by_set: Vec<Vec<usize>> = vec![Vec::new(); self.prefixes.len()];
         for (row, set) in sets.enumerate() {
             self.tokens.fetch_add(self.seq as u64, Ordering::Relaxed);
             by_set[set].push(row);
         }
         by_set
-            .iter()
-            .enumerate()
-            .flat_map(|(set, rows)| rows.chunks(size).map(move |chunk| (set, chunk.to_vec())))
-            .collect()
+    }
+
+    /// Runs a chunk whose stream enters `layers`.
+    fn run_chunk(
+        &self,
+        groups: &[PromptGroup<'_>],
+        x: Vec<f32>,
+        layers: Range<usize>,
+        keep: Keep,
+    ) -> Result<Vec<f32>> {
+        for group in groups {
+            let past = group.prefix.map_or(0, PrefixCache::len);
+            self.count(layers.clone(), group.batch, past, keep == Keep::Last);
+        }
+        Ok(self.model.run_groups(x, groups, layers, keep)?)
     }
 
     /// The vector at the query word after `layer`, of some prompts: `[items, d_model]`.
@@ -200,15 +216,15 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// A layer does not exist, or the layers do not ascend.
     pub fn site_vectors_of(&self, layers: &[usize], items: &[usize]) -> Result<Vec<Vec<f32>>> {
-        // Captures are cut to the word's position a block at a time: the suffix streams of a whole
-        // vocabulary would not fit for a large model.
-        const BLOCK: usize = 1 << 13;
         if !layers.is_sorted_by(|a, b| a < b) {
             return Err(AblationError::Edit(format!("layers {layers:?} do not ascend")));
         }
         let length = items.len() * self.model.config().hidden_size;
         let mut sites: Vec<Vec<f32>> = layers.iter().map(|_| Vec::with_capacity(length)).collect();
-        for block in items.chunks(BLOCK.div_ceil(layers.len().max(1))) {
+        // Captures are cut to the word's position a block at a time: the suffix streams of a whole vocabulary would not fit for a
+        // large model.
+        let of_item = 4 * layers.len().max(1) * self.seq * self.model.config().hidden_size;
+        for block in items.chunks(self.model.budget().captured(of_item)) {
             for (sites, capture) in sites.iter_mut().zip(self.capture(layers, Some(block))?) {
                 sites.extend(capture.sites());
             }
@@ -229,20 +245,22 @@ impl<'a> Stage<'a> {
         order.dedup();
         let last = order.last().copied().unwrap_or_default();
         let chunks = self.chunks(items.iter().map(|&item| self.items[item].set));
-        let run = |(set, rows): &(usize, Vec<usize>)| -> Result<Vec<Vec<f32>>> {
-            let ids: Vec<u32> = rows
-                .iter()
-                .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
-                .collect();
-            let prefix = self.prefixes.get(self.model, *set, last + 1)?;
-            let mut x = self.model.embed(&ids, rows.len(), prefix.len())?;
-            self.count(0..last + 1, rows.len(), prefix.len(), false);
+        let run = |chunk: &Chunk| -> Result<Vec<Vec<f32>>> {
+            let prefixes = self.prefixes.get(self.model, &chunk.sets, last + 1)?;
+            let groups = chunk.groups(&prefixes);
+            let mut x = Vec::with_capacity(chunk.rows.len() * self.seq * d);
+            let mut rows = chunk.rows.iter();
+            for (&count, prefix) in chunk.counts.iter().zip(&prefixes) {
+                let of_set = rows.by_ref().take(count);
+                let ids: Vec<u32> = of_set
+                    .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
+                    .collect();
+                x.extend(self.model.embed(&ids, count, prefix.len())?);
+            }
             let mut from = 0;
             let mut kept = Vec::with_capacity(order.len());
             for &layer in &order {
-                x = self
-                    .model
-                    .run(x, rows.len(), from..layer + 1, Some(&*prefix), Keep::All)?;
+                x = self.run_chunk(&groups, x, from..layer + 1, Keep::All)?;
                 from = layer + 1;
                 if from <= last {
                     kept.push(x.clone());
@@ -264,9 +282,9 @@ impl<'a> Stage<'a> {
                 stream: vec![0.0; items.len() * width],
             })
             .collect();
-        for ((_, rows), kept) in chunks.iter().zip(done) {
+        for (chunk, kept) in chunks.iter().zip(done) {
             for (capture, stream) in captures.iter_mut().zip(kept) {
-                for (&row, from) in rows.iter().zip(stream.chunks_exact(width)) {
+                for (&row, from) in chunk.rows.iter().zip(stream.chunks_exact(width)) {
                     capture.stream[row * width..(row + 1) * width].copy_from_slice(from);
                 }
             }
@@ -426,15 +444,22 @@ impl<'a> Stage<'a> {
             )));
         }
         let sets = rows.iter().map(|&row| self.items[capture.rows[row]].set);
-        let chunks = self.chunks_of(sets, self.gradient_rows(capture.layer).div_ceil(self.seq));
-        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<SiteGradient> {
-            let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
+        let size = self.gradient_rows(capture.layer).div_ceil(self.seq);
+        let by_set = self.by_set(sets);
+        // One graph has one prefix.
+        let chunks: Vec<(usize, &[usize])> = by_set
+            .iter()
+            .enumerate()
+            .flat_map(|(set, rows)| rows.chunks(size).map(move |rows| (set, rows)))
+            .collect();
+        let run = |(set, edits): &(usize, &[usize])| -> Result<SiteGradient> {
+            let prefix = self.prefixes.get(self.model, &[*set], self.model.config().layers)?;
             let stream = self.stream_of(edit, edits);
             let run = SiteRun {
                 stream: &stream,
                 batch: edits.len(),
                 from_layer: capture.layer + 1,
-                prefix: &prefix,
+                prefix: &prefix[0],
             };
             let weights: Vec<f32> = edits
                 .iter()
@@ -519,19 +544,15 @@ impl<'a> Stage<'a> {
         self.check(edit)?;
         let layers: Range<usize> = edit.capture.layer + 1..self.model.config().layers;
         let chunks = self.chunks(edit.rows.iter().map(|&row| self.items[edit.capture.rows[row]].set));
-        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<Vec<f32>> {
-            let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
-            let x = self.stream_of(edit, edits);
-            self.count(layers.clone(), edits.len(), prefix.len(), true);
-            let last = self
-                .model
-                .run(x, edits.len(), layers.clone(), Some(&*prefix), Keep::Last)?;
-            finish(&last)
+        let run = |chunk: &Chunk| -> Result<Vec<f32>> {
+            let prefixes = self.prefixes.get(self.model, &chunk.sets, self.model.config().layers)?;
+            let x = self.stream_of(edit, &chunk.rows);
+            finish(&self.run_chunk(&chunk.groups(&prefixes), x, layers.clone(), Keep::Last)?)
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
         let mut out = vec![0.0; edit.rows.len() * width];
-        for ((_, edits), values) in chunks.iter().zip(done) {
-            for (&edit, row) in edits.iter().zip(values.chunks_exact(width)) {
+        for (chunk, values) in chunks.iter().zip(done) {
+            for (&edit, row) in chunk.rows.iter().zip(values.chunks_exact(width)) {
                 out[edit * width..(edit + 1) * width].copy_from_slice(row);
             }
         }

@@ -35,20 +35,30 @@ pub fn exp(x: f32) -> f32 {
     value * f32::from_bits(((n as i32 + 127) as u32) << 23)
 }
 
-/// `tanh(x)`, within 4e-7 relative.
+/// Arguments of smaller size are those of [`tanh_small`].
+pub const TANH_SMALL: f32 = 0.625;
+
+/// [`tanh`] where `|x| <` [`TANH_SMALL`], with the same bits: a third of the work, for callers that know their arguments.
 #[inline(always)]
 #[must_use]
-pub fn tanh(x: f32) -> f32 {
+pub fn tanh_small(x: f32) -> f32 {
     let z = x * x;
     let mut p = -5.704_988_7e-3;
     p = p * z + 2.063_909e-2;
     p = p * z - 5.373_971_5e-2;
     p = p * z + 1.333_144_2e-1;
     p = p * z - 3.333_328e-1;
-    let small = p * z * x + x;
+    p * z * x + x
+}
+
+/// `tanh(x)`, within 4e-7 relative.
+#[inline(always)]
+#[must_use]
+pub fn tanh(x: f32) -> f32 {
+    let small = tanh_small(x);
     let size = x.abs().min(10.0);
     let large = (1.0 - 2.0 / (exp(2.0 * size) + 1.0)).copysign(x);
-    if size < 0.625 { small } else { large }
+    if size < TANH_SMALL { small } else { large }
 }
 
 /// Sum of `f(x)` in sixteen fixed lanes: the same order of additions whatever the machine.
@@ -109,6 +119,21 @@ pub fn softcap(x: &mut [f32], cap: f32) {
     });
 }
 
+/// Largest absolute value.
+#[inline(always)]
+#[must_use]
+pub fn largest(x: &[f32]) -> f32 {
+    let mut tops = [0f32; 16];
+    let (body, tail) = x.as_chunks::<16>();
+    for chunk in body {
+        for (top, value) in tops.iter_mut().zip(chunk) {
+            *top = if value.abs() > *top { value.abs() } else { *top };
+        }
+    }
+    let rest = tail.iter().fold(0f32, |top, value| top.max(value.abs()));
+    tops.iter().fold(rest, |top, &value| top.max(value))
+}
+
 /// Softmax of a row in place; every entry must be finite.
 #[inline(always)]
 pub fn softmax_row(row: &mut [f32]) {
@@ -147,6 +172,9 @@ mod tests {
             let truth = f64::from(x).tanh();
             worst = worst.max((f64::from(tanh(x)) - truth).abs() / truth);
             assert_eq!(tanh(-x).to_bits(), (-tanh(x)).to_bits());
+            if x < TANH_SMALL {
+                assert_eq!(tanh(x).to_bits(), tanh_small(x).to_bits());
+            }
         }
         assert!(worst < 4e-7, "{worst:e}");
         assert_eq!(tanh(1e30).to_bits(), 1f32.to_bits());

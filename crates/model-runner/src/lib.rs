@@ -10,6 +10,7 @@
 //! prints or draws random numbers without a named seed.
 
 mod bos;
+mod budget;
 mod config;
 mod device;
 mod error;
@@ -26,6 +27,7 @@ pub mod train;
 mod transformer;
 mod weights;
 
+pub use budget::Budget;
 pub use bos::{BosChoice, BosPolicy, choose_bos};
 pub use config::{Biases, FieldUse, Layout, ModelConfig, Norm, Positions, Rope, Scaling, Verdict, Window};
 pub use device::device;
@@ -35,5 +37,5 @@ pub use host::PrefixCache;
 pub use layout::tensor_shapes;
 pub use names::{HookName, Point};
 pub use tokenizer::Tokenizer;
-pub use transformer::{Keep, NamedTap, Transformer, Unembedding};
+pub use transformer::{Keep, NamedTap, PromptGroup, Transformer, Unembedding};
 pub use weights::Residency;

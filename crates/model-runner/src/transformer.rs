@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use kernels::{Layout, Threads, gemm_f32, math};
 
+use crate::budget::Budget;
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
-use crate::host::{LayerRun, PrefixCache, PrefixLayer, RopeTable, Tap, Workspace};
+use crate::host::{LayerGroup, LayerRun, PrefixCache, PrefixLayer, RopeTable, Tap, Workspace};
 use crate::names::HookName;
 use crate::weights::{Residency, Weights};
 
@@ -22,6 +23,12 @@ const MAX_POSITIONS: usize = 4096;
 /// Rows of the residual stream that one chunk holds: enough for full GEMM speed, few enough to
 /// stay in one core's cache for small models.
 const ROWS_PER_CHUNK: usize = 288;
+
+/// A chunk of fewer rows is no faster to wait for: reading the weights is what it costs.
+const LEAST_ROWS: usize = 96;
+
+/// Chunks that work is cut into where there is enough of it.
+const CHUNKS: usize = 16;
 
 /// Receives every hook point of a run: its name and its value, `[rows, d_model]`.
 pub type NamedTap<'a> = &'a mut dyn FnMut(HookName, &[f32]);
@@ -33,6 +40,21 @@ pub enum Keep {
     All,
     /// Each prompt's last position; the last layer then computes no other.
     Last,
+}
+
+/// Neighbouring prompts of a chunk that share the positions before them.
+#[derive(Clone, Copy, Debug)]
+pub struct PromptGroup<'a> {
+    /// How many prompts.
+    pub batch: usize,
+    /// Keys and values of the positions before.
+    pub prefix: Option<&'a PrefixCache>,
+}
+
+impl PromptGroup<'_> {
+    fn past(&self) -> usize {
+        self.prefix.map_or(0, PrefixCache::len)
+    }
 }
 
 /// Rows of the unembedding for chosen tokens, `[tokens, d_model]`.
@@ -57,6 +79,7 @@ pub struct Transformer {
     weights: Weights,
     /// One table for each of the configuration's `ropes`.
     ropes: Vec<RopeTable>,
+    budget: Budget,
 }
 
 impl Transformer {
@@ -66,16 +89,16 @@ impl Transformer {
     /// A file is missing or damaged, the family or a field is not implemented, or a tensor has
     /// another shape than the configuration says.
     pub fn open(folder: &Path) -> Result<Self> {
-        Self::open_with(folder, Residency::Auto)
+        Self::open_with(folder, Residency::Auto, Budget::default())
     }
 
-    /// As [`Transformer::open`], choosing where the layers' weights are while it runs.
+    /// As [`Transformer::open`], choosing where the layers' weights are while it runs and how much memory runs may take.
     ///
     /// # Errors
     /// As [`Transformer::open`].
-    pub fn open_with(folder: &Path, residency: Residency) -> Result<Self> {
+    pub fn open_with(folder: &Path, residency: Residency, budget: Budget) -> Result<Self> {
         let config = ModelConfig::read(&folder.join("config.json"))?;
-        let weights = Weights::open(folder, &config, residency)?;
+        let weights = Weights::open(folder, &config, residency, budget)?;
         let ropes = config
             .ropes
             .iter()
@@ -86,6 +109,7 @@ impl Transformer {
             config,
             weights,
             ropes,
+            budget,
         })
     }
 
@@ -95,16 +119,25 @@ impl Transformer {
         &self.config
     }
 
+    /// How much memory runs may take.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// The checkpoint folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// How many prompts of `seq` new positions one chunk should hold.
+    /// How many of `prompts` prompts of `seq` new positions one chunk should hold: few enough that every thread of a usual machine
+    /// gets some, and enough for fast products. It does not depend on the threads there are, nor do results.
     #[must_use]
-    pub fn chunk_size(&self, seq: usize) -> usize {
-        (ROWS_PER_CHUNK / seq.max(1)).max(1)
+    pub fn chunk_size(&self, prompts: usize, seq: usize) -> usize {
+        let seq = seq.max(1);
+        let (least, most) = (LEAST_ROWS.div_ceil(seq), (ROWS_PER_CHUNK / seq).max(1));
+        prompts.div_ceil(CHUNKS).clamp(least.min(most), most)
     }
 
     /// The stream entering layer 0 for `batch` prompts of equal length, whose first token stands at position `past`.
@@ -192,7 +225,25 @@ impl Transformer {
         prefix: Option<&PrefixCache>,
         keep: Keep,
     ) -> Result<Vec<f32>> {
-        self.run_with(x, batch, layers, prefix, keep, Threads::One, None, None)
+        self.run_groups(x, &[PromptGroup { batch, prefix }], layers, keep)
+    }
+
+    /// As [`Transformer::run`] for prompts with different prefixes: products with weights take all of them at once, so that a
+    /// chunk is full however few prompts share a prefix.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch of all groups * seq, d_model]`, group after group
+    ///
+    /// # Errors
+    /// As [`Transformer::run`].
+    pub fn run_groups(
+        &self,
+        x: Vec<f32>,
+        groups: &[PromptGroup<'_>],
+        layers: Range<usize>,
+        keep: Keep,
+    ) -> Result<Vec<f32>> {
+        self.run_with(x, groups, layers, keep, Threads::One, None, None)
     }
 
     /// As [`Transformer::run`], showing every hook point on the way to `tap`
@@ -208,7 +259,8 @@ impl Transformer {
         prefix: Option<&PrefixCache>,
         tap: NamedTap<'_>,
     ) -> Result<Vec<f32>> {
-        self.run_with(x, batch, layers, prefix, Keep::All, Threads::One, Some(tap), None)
+        let groups = [PromptGroup { batch, prefix }];
+        self.run_with(x, &groups, layers, Keep::All, Threads::One, Some(tap), None)
     }
 
     /// Runs the first `layers` layers over one prompt's first positions and keeps their keys and
@@ -217,50 +269,79 @@ impl Transformer {
     /// # Errors
     /// As [`Transformer::run`].
     pub fn prefix(&self, ids: &[u32], layers: usize, past: Option<&PrefixCache>) -> Result<PrefixCache> {
-        let past_len = past.map_or(0, PrefixCache::len);
-        let x = self.embed(ids, 1, past_len)?;
-        let mut cache = PrefixCache {
-            len: past_len + ids.len(),
-            layers: Vec::with_capacity(layers),
-        };
-        self.run_with(
-            x,
-            1,
-            0..layers,
-            past,
-            Keep::All,
-            Threads::Pool,
-            None,
-            Some(&mut cache.layers),
-        )?;
-        Ok(cache)
+        let mut caches = self.prefixes_after(&[ids], layers, past, Threads::Pool)?;
+        caches
+            .pop()
+            .ok_or_else(|| ModelError::Run("a prefix left no keys".to_owned()))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one general form behind three narrow ones")]
+    /// As [`Transformer::prefix`] for prompts of one length, in one chunk on the calling thread.
+    ///
+    /// # Errors
+    /// As [`Transformer::run`], or the prompts differ in length.
+    pub fn prefixes(&self, prompts: &[&[u32]], layers: usize) -> Result<Vec<PrefixCache>> {
+        self.prefixes_after(prompts, layers, None, Threads::One)
+    }
+
+    fn prefixes_after(
+        &self,
+        prompts: &[&[u32]],
+        layers: usize,
+        past: Option<&PrefixCache>,
+        threads: Threads,
+    ) -> Result<Vec<PrefixCache>> {
+        let len = prompts.first().map_or(0, |ids| ids.len());
+        if prompts.iter().any(|ids| ids.len() != len) {
+            return Err(ModelError::Run("prefixes of one chunk differ in length".to_owned()));
+        }
+        let past_len = past.map_or(0, PrefixCache::len);
+        let x = self.embed(&prompts.concat(), prompts.len(), past_len)?;
+        let group = PromptGroup {
+            batch: prompts.len(),
+            prefix: past,
+        };
+        let mut caches: Vec<PrefixCache> = prompts
+            .iter()
+            .map(|_| PrefixCache {
+                len: past_len + len,
+                layers: Vec::with_capacity(layers),
+            })
+            .collect();
+        let keys = Some(caches.as_mut_slice());
+        self.run_with(x, &[group], 0..layers, Keep::All, threads, None, keys)?;
+        Ok(caches)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one general form behind the narrow ones")]
     fn run_with(
         &self,
         mut x: Vec<f32>,
-        batch: usize,
+        groups: &[PromptGroup<'_>],
         layers: Range<usize>,
-        prefix: Option<&PrefixCache>,
         keep: Keep,
         threads: Threads,
         mut tap: Option<NamedTap<'_>>,
-        mut keys: Option<&mut Vec<PrefixLayer>>,
+        mut keys: Option<&mut [PrefixCache]>,
     ) -> Result<Vec<f32>> {
-        let seq = self.check_run(&x, batch, &layers, prefix)?;
-        let past = prefix.map_or(0, PrefixCache::len);
+        let seq = self.check_run(&x, groups, &layers)?;
+        let batch = groups.iter().map(|group| group.batch).sum();
         let mut space = Workspace::default();
+        let mut of_layer = Vec::with_capacity(groups.len());
         for layer in layers.clone() {
+            of_layer.clear();
+            of_layer.extend(groups.iter().map(|group| LayerGroup {
+                batch: group.batch,
+                past: group.past(),
+                prefix: group.prefix.map(|prefix| &prefix.layers[layer]),
+            }));
             let run = LayerRun {
                 config: &self.config,
                 weights: self.weights.layer(&self.config, layer)?,
                 window: self.config.windows[layer],
                 rope: self.config.rope_of.get(layer).and_then(|&table| self.ropes.get(table)),
+                groups: &of_layer,
                 batch,
                 seq,
-                past,
-                prefix: prefix.map(|p| &p.layers[layer]),
                 last_only: keep == Keep::Last && layer + 1 == layers.end,
                 threads,
             };
@@ -272,10 +353,15 @@ impl Transformer {
                 None => run.run(&mut x, &mut space, None)?,
             }
             if let Some(keys) = &mut keys {
-                let width = 2 * self.config.kv_heads * self.config.head_dim;
+                let (kv_heads, head_dim) = (self.config.kv_heads, self.config.head_dim);
                 let empty = PrefixLayer::default();
-                let old = prefix.map_or(&empty, |p| &p.layers[layer]);
-                keys.push(old.extended(&space.kv[..seq * width], self.config.kv_heads, self.config.head_dim));
+                let olds = of_layer
+                    .iter()
+                    .flat_map(|group| std::iter::repeat_n(group.prefix.unwrap_or(&empty), group.batch));
+                let news = space.kv.chunks_exact(seq * 2 * kv_heads * head_dim);
+                for ((cache, old), new) in keys.iter_mut().zip(olds).zip(news) {
+                    cache.layers.push(old.extended(new, kv_heads, head_dim));
+                }
             }
         }
         if layers.is_empty() && keep == Keep::Last {
@@ -288,8 +374,9 @@ impl Transformer {
         Ok(x)
     }
 
-    fn check_run(&self, x: &[f32], batch: usize, layers: &Range<usize>, prefix: Option<&PrefixCache>) -> Result<usize> {
+    fn check_run(&self, x: &[f32], groups: &[PromptGroup<'_>], layers: &Range<usize>) -> Result<usize> {
         let d = self.config.hidden_size;
+        let batch: usize = groups.iter().map(|group| group.batch).sum();
         let refuse = |reason: String| Err(ModelError::Run(reason));
         if layers.start > layers.end || layers.end > self.config.layers {
             return refuse(format!(
@@ -304,13 +391,15 @@ impl Transformer {
             ));
         }
         let seq = x.len() / (batch * d);
-        self.check_positions(prefix.map_or(0, PrefixCache::len) + seq)?;
-        if prefix.is_some_and(|p| p.layers() < layers.end) {
-            return refuse(format!(
-                "the prefix holds {} layers, the run needs {}",
-                prefix.map_or(0, PrefixCache::layers),
-                layers.end
-            ));
+        for group in groups {
+            self.check_positions(group.past() + seq)?;
+            let held = group.prefix.map_or(layers.end, PrefixCache::layers);
+            if held < layers.end {
+                return refuse(format!(
+                    "the prefix holds {held} layers, the run needs {}",
+                    layers.end
+                ));
+            }
         }
         Ok(seq)
     }

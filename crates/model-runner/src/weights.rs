@@ -10,6 +10,7 @@ use checkpoint::Checkpoint;
 use kernels::norm::{layer_norm, rms_norm};
 use kernels::{Layout as MatrixLayout, Threads, gemm_f32};
 
+use crate::budget::Budget;
 use crate::config::{Layout, ModelConfig, Norm};
 use crate::error::{ModelError, Result};
 use crate::layout::{Names, NormPlace};
@@ -18,7 +19,7 @@ use crate::linear::Linear;
 /// Where a model's layers are while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Residency {
-    /// In memory if they take at most 2 GiB in f32, else mapped.
+    /// In memory if the budget has room for them in f32, else mapped.
     #[default]
     Auto,
     /// Widened to f32 on first use and kept.
@@ -26,9 +27,6 @@ pub enum Residency {
     /// In the mapped file in their stored dtype, widened block by block in every product.
     Mapped,
 }
-
-/// Most memory that widened layers may take unasked.
-const RESIDENT_BYTES: u64 = 2 << 30;
 
 /// Buffers that files may hold and that are computed here instead, and a copy of a tied embedding.
 const DERIVED: &[&str] = &[
@@ -115,7 +113,7 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// Opens the checkpoint and checks that every tensor is there with the right shape, and none that would be left out.
-    pub(crate) fn open(folder: &Path, config: &ModelConfig, residency: Residency) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, config: &ModelConfig, residency: Residency, budget: Budget) -> Result<Self> {
         let checkpoint = Arc::new(Checkpoint::open(folder)?);
         let names = Names::of(config, &checkpoint);
         let shapes = names.shapes();
@@ -126,7 +124,7 @@ impl Weights {
         let resident = match residency {
             Residency::Resident => true,
             Residency::Mapped => false,
-            Residency::Auto => 4 * layer_parameters(&names, config) <= RESIDENT_BYTES,
+            Residency::Auto => 4 * layer_parameters(&names, config) <= budget.weights(),
         };
         Ok(Self {
             final_norm: NormWeights::read(&checkpoint, config.norm, &names.final_norm())?,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use checkpoint::Checkpoint;
 use model_runner::plain::{LetterMetric, ParamSet, PlainModel, SiteRun, metric_gradient, site_gradient};
-use model_runner::{HookName, Keep, ModelConfig, Point, Residency, Transformer};
+use model_runner::{Budget, HookName, Keep, ModelConfig, Point, Residency, Transformer};
 
 const TOLERANCE: f32 = 2e-4;
 
@@ -48,7 +48,7 @@ fn every_hook_point_and_the_logits_equal_the_reference() {
         let (ids, batch) = ids(&golden);
         for residency in [Residency::Resident, Residency::Mapped] {
             let case = format!("{} {residency:?}", folder.display());
-            let model = Transformer::open_with(&folder, residency).unwrap();
+            let model = Transformer::open_with(&folder, residency, Budget::default()).unwrap();
             let layers = model.config().layers;
             let x = model.embed(&ids, batch, 0).unwrap();
             close(&case, &golden, "resid_pre.0", &x, TOLERANCE);
@@ -238,7 +238,7 @@ fn bf16_weights_stay_within_the_distance_of_the_references_bf16_run() {
         let temp = tempfile::tempdir().unwrap();
         rounded(&folder, temp.path());
         let run = |residency| {
-            let model = Transformer::open_with(temp.path(), residency).unwrap();
+            let model = Transformer::open_with(temp.path(), residency, Budget::default()).unwrap();
             let layers = model.config().layers;
             let x = model.embed(&ids, batch, 0).unwrap();
             let x = model.run(x, batch, 0..layers, None, Keep::All).unwrap();

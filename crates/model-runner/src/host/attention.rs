@@ -4,7 +4,7 @@
 //! prefix, and keys are never repeated per query head); the few suffix positions are added by
 //! hand. Scores are capped and normalised in place in one pass.
 
-use kernels::math::{dot, exp, simd, softmax_row, sum, tanh};
+use kernels::math::{TANH_SMALL, dot, exp, largest, simd, softmax_row, sum, tanh, tanh_small};
 use kernels::{Layout, Threads, gemm_f32};
 
 use super::prefix::PrefixLayer;
@@ -146,8 +146,15 @@ fn normalise(scores: &mut [f32], width: usize, shape: Shape, window: Window, low
                 // A capped score lies in [-cap, cap]: with a cap that exp can hold there is no
                 // need to look for the maximum first.
                 if cap <= 80.0 {
-                    for score in seen.iter_mut() {
-                        *score = exp(cap * tanh(*score * inverse));
+                    // Scores far below the cap are the rule.
+                    if largest(seen) * inverse < TANH_SMALL {
+                        for score in seen.iter_mut() {
+                            *score = exp(cap * tanh_small(*score * inverse));
+                        }
+                    } else {
+                        for score in seen.iter_mut() {
+                            *score = exp(cap * tanh(*score * inverse));
+                        }
                     }
                     let scale = 1.0 / sum(seen);
                     for score in seen {
