@@ -62,7 +62,10 @@ mod tests {
                 assert_eq!(chunk.counts.iter().sum::<usize>(), chunk.rows.len());
                 assert!(chunk.rows.len() <= size && chunk.sets.len() <= most);
                 let last = at + 1 == chunks.len();
-                assert!(last || chunk.rows.len() == size || chunk.sets.len() == most, "{chunk:?}");
+                assert!(
+                    last || chunk.rows.len() == size || chunk.sets.len() == most,
+                    "{chunk:?}"
+                );
                 let mut rows = chunk.rows.iter();
                 for (&set, &count) in chunk.sets.iter().zip(&chunk.counts) {
                     assert!(rows.by_ref().take(count).all(|row| by_set[set].contains(row)));

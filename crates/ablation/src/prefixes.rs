@@ -39,7 +39,8 @@ impl Prefixes {
             let batches = batches(model, ids, &sets);
             let run = |batch: &Vec<usize>| prefixes(model, ids, batch, config.layers);
             let done = batches.par_iter().map(run).collect::<Result<Vec<_>>>()?;
-            let mut order: Vec<(usize, PrefixCache)> = batches.into_iter().flatten().zip(done.into_iter().flatten()).collect();
+            let mut order: Vec<(usize, PrefixCache)> =
+                batches.into_iter().flatten().zip(done.into_iter().flatten()).collect();
             order.sort_by_key(|(set, _)| *set);
             Kept::All(order.into_iter().map(|(_, cache)| cache).collect())
         };

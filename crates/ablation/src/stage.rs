@@ -188,13 +188,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Runs a chunk whose stream enters `layers`.
-    fn run_chunk(
-        &self,
-        groups: &[PromptGroup<'_>],
-        x: Vec<f32>,
-        layers: Range<usize>,
-        keep: Keep,
-    ) -> Result<Vec<f32>> {
+    fn run_chunk(&self, groups: &[PromptGroup<'_>], x: Vec<f32>, layers: Range<usize>, keep: Keep) -> Result<Vec<f32>> {
         for group in groups {
             let past = group.prefix.map_or(0, PrefixCache::len);
             self.count(layers.clone(), group.batch, past, keep == Keep::Last);

@@ -142,7 +142,15 @@ pub fn gemm_f32(
         }
     }
     let company = (result.as_mut_slice(), Layout::rows(n));
-    multiply((least, k, n), (&rows, Layout::rows(k)), b, company, keep, alpha, threads);
+    multiply(
+        (least, k, n),
+        (&rows, Layout::rows(k)),
+        b,
+        company,
+        keep,
+        alpha,
+        threads,
+    );
     for i in 0..m {
         for (j, value) in result[i * n..(i + 1) * n].iter().enumerate() {
             out.0[out.1.index(i, j)] = *value;
@@ -230,22 +238,48 @@ mod tests {
     #[test]
     fn a_row_has_the_same_bits_in_any_company() {
         // Shapes of attention, of the answers' unembedding, of MLPs; sums longer than the kernel's blocks.
-        for (k, n, transposed) in [(32, 81, true), (81, 32, false), (128, 26, true), (2304, 26, true), (700, 300, false), (5, 1, true)] {
+        for (k, n, transposed) in [
+            (32, 81, true),
+            (81, 32, false),
+            (128, 26, true),
+            (2304, 26, true),
+            (700, 300, false),
+            (5, 1, true),
+        ] {
             let rows = 70;
-            let a: Vec<f32> = (0..rows * k).map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0).collect();
-            let b: Vec<f32> = (0..k * n).map(|i| ((i * 104_729) % 1009) as f32 / 500.0 - 1.0).collect();
-            let layout = if transposed { Layout::transposed(k) } else { Layout::rows(n) };
+            let a: Vec<f32> = (0..rows * k)
+                .map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0)
+                .collect();
+            let b: Vec<f32> = (0..k * n)
+                .map(|i| ((i * 104_729) % 1009) as f32 / 500.0 - 1.0)
+                .collect();
+            let layout = if transposed {
+                Layout::transposed(k)
+            } else {
+                Layout::rows(n)
+            };
             let product = |from: usize, m: usize, keep: bool| {
                 let mut out = vec![0.5; m * n];
                 let a = (&a[from * k..], Layout::rows(k));
-                gemm_f32((m, k, n), a, (&b, layout), (&mut out, Layout::rows(n)), keep, 1.0, Threads::One);
+                gemm_f32(
+                    (m, k, n),
+                    a,
+                    (&b, layout),
+                    (&mut out, Layout::rows(n)),
+                    keep,
+                    1.0,
+                    Threads::One,
+                );
                 out
             };
             for keep in [false, true] {
                 let whole = product(0, rows, keep);
                 for (from, m) in [(0, 1), (3, 1), (1, 2), (5, 3), (2, 9), (4, 64), (1, 65)] {
                     let part = product(from, m, keep);
-                    let same = part.iter().zip(&whole[from * n..]).all(|(x, y)| x.to_bits() == y.to_bits());
+                    let same = part
+                        .iter()
+                        .zip(&whole[from * n..])
+                        .all(|(x, y)| x.to_bits() == y.to_bits());
                     assert!(same, "k {k} n {n}: {m} rows from {from}");
                 }
             }

@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
 /// Runs `body` compiled for the widest instruction set of this machine.
+///
+/// Its closure must be `#[inline(always)]`: otherwise it is a function of its own, compiled for the narrowest.
 #[inline]
 pub fn simd<R>(body: impl FnOnce() -> R) -> R {
     ARCH.dispatch(body)
@@ -22,7 +24,8 @@ pub fn simd<R>(body: impl FnOnce() -> R) -> R {
 pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer.
     let x = x.clamp(-87.3, 88.3);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
     p = p * r + 1.398_199_9e-3;
@@ -31,8 +34,9 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     let value = p * (r * r) + r + 1.0;
-    // `n` is an integer in [-126, 127], so the shifted exponent is a valid one.
-    value * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    // The integer `n` in [-126, 127] stands in the low bits of `shifted`, whose upper ones the shift drops. A conversion to an
+    // integer type would be one lane at a time, because it has to saturate.
+    value * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
 /// Arguments of smaller size are those of [`tanh_small`].
@@ -112,11 +116,14 @@ pub fn square_sum(x: &[f32]) -> f32 {
 /// `cap * tanh(x / cap)` in place.
 pub fn softcap(x: &mut [f32], cap: f32) {
     let inverse = 1.0 / cap;
-    simd(|| {
-        for value in x {
-            *value = cap * tanh(*value * inverse);
-        }
-    });
+    simd(
+        #[inline(always)]
+        || {
+            for value in x {
+                *value = cap * tanh(*value * inverse);
+            }
+        },
+    );
 }
 
 /// Largest absolute value.

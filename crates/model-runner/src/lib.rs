@@ -27,8 +27,8 @@ pub mod train;
 mod transformer;
 mod weights;
 
-pub use budget::Budget;
 pub use bos::{BosChoice, BosPolicy, choose_bos};
+pub use budget::Budget;
 pub use config::{Biases, FieldUse, Layout, ModelConfig, Norm, Positions, Rope, Scaling, Verdict, Window};
 pub use device::device;
 pub use error::{ModelError, Result};

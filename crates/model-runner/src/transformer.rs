@@ -395,10 +395,7 @@ impl Transformer {
             self.check_positions(group.past() + seq)?;
             let held = group.prefix.map_or(layers.end, PrefixCache::layers);
             if held < layers.end {
-                return refuse(format!(
-                    "the prefix holds {held} layers, the run needs {}",
-                    layers.end
-                ));
+                return refuse(format!("the prefix holds {held} layers, the run needs {}", layers.end));
             }
         }
         Ok(seq)

@@ -214,11 +214,14 @@ impl LayerRun<'_> {
         if let Some(tap) = tap {
             tap(out, branch);
         }
-        simd(|| {
-            for (x, added) in x.iter_mut().zip(branch) {
-                *x += *added;
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for (x, added) in x.iter_mut().zip(branch) {
+                    *x += *added;
+                }
+            },
+        );
     }
 
     /// Normalises each head's queries and keys where the family does that, then turns them by their positions.
@@ -227,37 +230,44 @@ impl LayerRun<'_> {
         let hd = config.head_dim;
         let eps = config.norm_eps as f32;
         let scale = config.query_scale();
-        let place = |head: &mut [f32], norm: Option<&Vec<f32>>, position: usize, scale: f32| {
-            if let Some(norm) = norm {
-                rms_norm_row(head, norm, eps);
-            }
-            match self.rope {
-                Some(rope) => rope.turn(head, position, scale),
-                None => head.iter_mut().for_each(|value| *value *= scale),
-            }
-        };
+        let rope = self.rope;
         let (q_width, kv_width) = (config.heads * hd, 2 * config.kv_heads * hd);
         let (mut q, mut kv) = (q, kv);
-        simd(|| {
-            for group in self.groups {
-                let (of_group, rest) = q.split_at_mut(group.batch * queries * q_width);
-                q = rest;
-                for (row, line) in of_group.chunks_exact_mut(q_width).enumerate() {
-                    let position = group.past + self.seq - queries + row % queries;
-                    for head in line.chunks_exact_mut(hd) {
-                        place(head, self.weights.query_norm.as_ref(), position, scale);
+        simd(
+            #[inline(always)]
+            || {
+                for group in self.groups {
+                    let (of_group, rest) = q.split_at_mut(group.batch * queries * q_width);
+                    q = rest;
+                    for (row, line) in of_group.chunks_exact_mut(q_width).enumerate() {
+                        let position = group.past + self.seq - queries + row % queries;
+                        for head in line.chunks_exact_mut(hd) {
+                            place(head, (self.weights.query_norm.as_deref(), eps), rope, position, scale);
+                        }
+                    }
+                    let (of_group, rest) = kv.split_at_mut(group.batch * self.seq * kv_width);
+                    kv = rest;
+                    for (row, line) in of_group.chunks_exact_mut(kv_width).enumerate() {
+                        let position = group.past + row % self.seq;
+                        for head in line[..config.kv_heads * hd].chunks_exact_mut(hd) {
+                            place(head, (self.weights.key_norm.as_deref(), eps), rope, position, 1.0);
+                        }
                     }
                 }
-                let (of_group, rest) = kv.split_at_mut(group.batch * self.seq * kv_width);
-                kv = rest;
-                for (row, line) in of_group.chunks_exact_mut(kv_width).enumerate() {
-                    let position = group.past + row % self.seq;
-                    for head in line[..config.kv_heads * hd].chunks_exact_mut(hd) {
-                        place(head, self.weights.key_norm.as_ref(), position, 1.0);
-                    }
-                }
-            }
-        });
+            },
+        );
+    }
+}
+
+/// Normalises a head where the family does that, turns it by its position and multiplies it by `scale`.
+#[inline(always)]
+fn place(head: &mut [f32], (norm, eps): (Option<&[f32]>, f32), rope: Option<&RopeTable>, position: usize, scale: f32) {
+    if let Some(norm) = norm {
+        rms_norm_row(head, norm, eps);
+    }
+    match rope {
+        Some(rope) => rope.turn(head, position, scale),
+        None => head.iter_mut().for_each(|value| *value *= scale),
     }
 }
 
