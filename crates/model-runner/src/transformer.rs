@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernels::{Layout, Threads, gemm_f32, math};
 
@@ -80,6 +81,7 @@ pub struct Transformer {
     /// One table for each of the configuration's `ropes`.
     ropes: Vec<RopeTable>,
     budget: Budget,
+    read: AtomicU64,
 }
 
 impl Transformer {
@@ -110,6 +112,7 @@ impl Transformer {
             weights,
             ropes,
             budget,
+            read: AtomicU64::new(0),
         })
     }
 
@@ -123,6 +126,13 @@ impl Transformer {
     #[must_use]
     pub fn budget(&self) -> Budget {
         self.budget
+    }
+
+    /// Bytes of layers' weights that runs have gone through so far, as they lie in memory or in their files; each chunk of prompts
+    /// goes through all of a layer's.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// The checkpoint folder.
@@ -334,9 +344,11 @@ impl Transformer {
                 past: group.past(),
                 prefix: group.prefix.map(|prefix| &prefix.layers[layer]),
             }));
+            let weights = self.weights.layer(&self.config, layer)?;
+            self.read.fetch_add(weights.bytes, Ordering::Relaxed);
             let run = LayerRun {
                 config: &self.config,
-                weights: self.weights.layer(&self.config, layer)?,
+                weights,
                 window: self.config.windows[layer],
                 rope: self.config.rope_of.get(layer).and_then(|&table| self.ropes.get(table)),
                 groups: &of_layer,

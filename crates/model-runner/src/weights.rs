@@ -98,6 +98,8 @@ pub(crate) struct LayerWeights {
     pub(crate) up: Linear,
     /// `[intermediate]` to `[d_model]`.
     pub(crate) down: Linear,
+    /// Bytes of these matrices, as they lie in memory or in their files.
+    pub(crate) bytes: u64,
 }
 
 /// The tensors of a model: mapped, checked, read layer by layer on demand.
@@ -171,18 +173,26 @@ impl Weights {
         let needed = |place| -> Result<NormWeights> {
             norm(place)?.ok_or_else(|| ModelError::Run(format!("layer {layer} has no norm {place:?}")))
         };
+        let (q, kv, o) = (
+            linear(names.queries(layer))?,
+            linear(names.keys_values(layer))?,
+            linear(names.output(layer))?,
+        );
+        let (up, down) = (linear(names.up(layer))?, linear(names.down(layer))?);
+        let sizes = [&q, &kv, &o, &up, &down].map(Linear::bytes);
         Ok(LayerWeights {
+            bytes: sizes.into_iter().sum::<Result<u64>>()?,
             attn_in: needed(NormPlace::AttnIn)?,
             attn_out: norm(NormPlace::AttnOut)?,
             mlp_in: needed(NormPlace::MlpIn)?,
             mlp_out: norm(NormPlace::MlpOut)?,
             query_norm: norm(NormPlace::Query)?.map(|norm| norm.weight),
             key_norm: norm(NormPlace::Key)?.map(|norm| norm.weight),
-            q: linear(names.queries(layer))?,
-            kv: linear(names.keys_values(layer))?,
-            o: linear(names.output(layer))?,
-            up: linear(names.up(layer))?,
-            down: linear(names.down(layer))?,
+            q,
+            kv,
+            o,
+            up,
+            down,
         })
     }
 

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-use model_runner::BosPolicy;
+use model_runner::{BosPolicy, Budget};
 
 use crate::dump::OpenArgs;
 use crate::progress::Mode;
@@ -172,6 +172,10 @@ pub(crate) struct RunArgs {
     /// Most that the cache may hold; what was used longest ago goes first.
     #[arg(long, default_value = "20GiB", value_name = "SIZE", help_heading = "How it runs")]
     pub(crate) cache_size: Size,
+    /// Memory that widened weights, kept prefixes and blocks of captures and edits share; what does not fit is run in smaller
+    /// parts or again, with the same results.
+    #[arg(long, default_value = "8GiB", value_name = "SIZE", help_heading = "How it runs")]
+    pub(crate) memory: Size,
     /// Show where the time went, by stage, on stderr.
     #[arg(long, help_heading = "How it runs")]
     pub(crate) profile: bool,
@@ -219,6 +223,11 @@ impl RunArgs {
     pub(crate) fn redrawn(&self, source: Source) -> Option<u64> {
         let own = self.redraw.iter().rev().find(|redraw| redraw.source == source);
         own.map(|redraw| redraw.seed)
+    }
+
+    /// What `--memory` allows.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::of(self.memory.0)
     }
 
     /// Whether every arm is measured.
