@@ -62,7 +62,11 @@ fn row(args: &Args, what: &str, first: usize, mut work: impl FnMut(usize) -> any
 
 /// Least squares of log seconds over log size.
 fn slope(seconds: &[f64]) -> f64 {
-    let points: Vec<(f64, f64)> = STEPS.iter().zip(seconds).map(|(&x, y)| ((x as f64).ln(), y.ln())).collect();
+    let points: Vec<(f64, f64)> = STEPS
+        .iter()
+        .zip(seconds)
+        .map(|(&x, y)| ((x as f64).ln(), y.ln()))
+        .collect();
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
     let (x, y) = (mean(|p| p.0), mean(|p| p.1));
     let along: f64 = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
@@ -92,7 +96,9 @@ fn latents(args: &Args) -> anyhow::Result<()> {
     const D: usize = 768;
     const ROWS: usize = 1024;
     const FIRST: usize = 4096;
-    let x: Vec<f32> = (0..ROWS * D).map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0).collect();
+    let x: Vec<f32> = (0..ROWS * D)
+        .map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0)
+        .collect();
     let train = Labelled {
         y: (0..ROWS).map(|row| row % 26).collect(),
         x,
@@ -111,11 +117,16 @@ fn latents(args: &Args) -> anyhow::Result<()> {
         };
         sae.write(&scratch.path().join(d_sae.to_string()))?;
     }
-    row(args, "latents: reading, encoding, choosing, 1,024 rows of width 768", FIRST, |width| {
-        let sae = Sae::open(&scratch.path().join(width.to_string()))?;
-        by_sparse_probe(&sae.encode(&train.x), &train)?;
-        Ok(())
-    })
+    row(
+        args,
+        "latents: reading, encoding, choosing, 1,024 rows of width 768",
+        FIRST,
+        |width| {
+            let sae = Sae::open(&scratch.path().join(width.to_string()))?;
+            by_sparse_probe(&sae.encode(&train.x), &train)?;
+            Ok(())
+        },
+    )
 }
 
 /// Layers of Gemma-2-2b's shapes: a pass of 48 prompts through the first ones.
@@ -131,11 +142,16 @@ fn layers(args: &Args, scratch: &Path) -> anyhow::Result<()> {
     shape.write(&folder)?;
     let model = Transformer::open(&folder)?;
     let ids: Vec<u32> = (0..288).map(|i| 5 + i % 5_000).collect();
-    row(args, "layers of Gemma-2-2b's shapes, 288 positions, bf16 mapped", 1, |layers| {
-        let x = model.embed(&ids, 48, 0)?;
-        model.run(x, 48, 0..layers, None, Keep::All)?;
-        Ok(())
-    })
+    row(
+        args,
+        "layers of Gemma-2-2b's shapes, 288 positions, bf16 mapped",
+        1,
+        |layers| {
+            let x = model.embed(&ids, 48, 0)?;
+            model.run(x, 48, 0..layers, None, Keep::All)?;
+            Ok(())
+        },
+    )
 }
 
 /// SAEs of one layer: the whole of `bench run`.
@@ -154,7 +170,11 @@ fn saes(args: &Args, scratch: &Path) -> anyhow::Result<()> {
     row(args, "SAEs: the whole of `bench run`, embedded model", 1, |count| {
         let out = tempfile::tempdir()?;
         let mut command = Command::new(&args.bench);
-        command.arg("run").arg("--out").arg(out.path()).args(["--progress", "none"]);
+        command
+            .arg("run")
+            .arg("--out")
+            .arg(out.path())
+            .args(["--progress", "none"]);
         for seed in 0..count {
             command.arg("--sae").arg(folder.join(format!("{seed}")));
         }

@@ -151,16 +151,11 @@ impl<'a> Stage<'a> {
         self.flops.load(Ordering::Relaxed) as f64
     }
 
-    /// Operations that capturing `items` prompts after `layer` takes.
+    /// Operations that the site vectors of `items` prompts after `layer` take.
     #[must_use]
     pub fn capture_flops(&self, layer: usize, items: usize) -> f64 {
         let past = self.prefixes.longest();
-        run_flops(self.model.config(), 0..layer + 1, items, self.seq, past, false)
-    }
-
-    fn count(&self, layers: Range<usize>, batch: usize, past: usize, last: bool) {
-        let flops = run_flops(self.model.config(), layers, batch, self.seq, past, last);
-        self.flops.fetch_add(flops as u64, Ordering::Relaxed);
+        run_flops(self.model.config(), 0..layer + 1, items, 1, past, false)
     }
 
     /// The model.
@@ -170,28 +165,37 @@ impl<'a> Stage<'a> {
     }
 
     /// Rows ordered by example set, in chunks that one thread runs at a time.
-    fn chunks(&self, sets: impl Iterator<Item = usize>) -> Vec<Chunk> {
-        let by_set = self.by_set(sets);
+    fn chunks(&self, sets: impl Iterator<Item = usize>, positions: usize) -> Vec<Chunk> {
+        let by_set = self.by_set(sets, positions);
         let total = by_set.iter().map(Vec::len).sum();
-        let size = self.model.chunk_size(total, self.seq);
+        let size = self.model.chunk_size(total, positions);
         Chunk::of(&by_set, size, self.prefixes.per_chunk())
     }
 
     /// Rows of each example set; their positions are counted as run.
-    fn by_set(&self, sets: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
+    fn by_set(&self, sets: impl Iterator<Item = usize>, positions: usize) -> Vec<Vec<usize>> {
         let mut by_set: Vec<Vec<usize>> = vec![Vec::new(); self.prefixes.len()];
         for (row, set) in sets.enumerate() {
-            self.tokens.fetch_add(self.seq as u64, Ordering::Relaxed);
+            self.tokens.fetch_add(positions as u64, Ordering::Relaxed);
             by_set[set].push(row);
         }
         by_set
     }
 
     /// Runs a chunk whose stream enters `layers`.
-    fn run_chunk(&self, groups: &[PromptGroup<'_>], x: Vec<f32>, layers: Range<usize>, keep: Keep) -> Result<Vec<f32>> {
+    fn run_chunk(
+        &self,
+        groups: &[PromptGroup<'_>],
+        x: Vec<f32>,
+        layers: Range<usize>,
+        positions: usize,
+        keep: Keep,
+    ) -> Result<Vec<f32>> {
         for group in groups {
             let past = group.prefix.map_or(0, PrefixCache::len);
-            self.count(layers.clone(), group.batch, past, keep == Keep::Last);
+            let last = keep == Keep::Last;
+            let flops = run_flops(self.model.config(), layers.clone(), group.batch, positions, past, last);
+            self.flops.fetch_add(flops as u64, Ordering::Relaxed);
         }
         Ok(self.model.run_groups(x, groups, layers, keep)?)
     }
@@ -215,12 +219,11 @@ impl<'a> Stage<'a> {
         }
         let length = items.len() * self.model.config().hidden_size;
         let mut sites: Vec<Vec<f32>> = layers.iter().map(|_| Vec::with_capacity(length)).collect();
-        // Captures are cut to the word's position a block at a time: the suffix streams of a whole vocabulary would not fit for a
-        // large model.
-        let of_item = 4 * layers.len().max(1) * self.seq * self.model.config().hidden_size;
+        // What stands behind the word cannot reach it. A block at a time, since chunks and their sum are both held for a moment.
+        let of_item = 4 * layers.len().max(1) * self.model.config().hidden_size;
         for block in items.chunks(self.model.budget().captured(of_item)) {
-            for (sites, capture) in sites.iter_mut().zip(self.capture(layers, Some(block))?) {
-                sites.extend(capture.sites());
+            for (sites, stream) in sites.iter_mut().zip(self.streams(layers, block, 1)?) {
+                sites.extend(stream);
             }
         }
         Ok(sites)
@@ -231,30 +234,43 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// A layer does not exist.
     pub fn capture(&self, layers: &[usize], items: Option<&[usize]>) -> Result<Vec<Capture>> {
-        let d = self.model.config().hidden_size;
         let all: Vec<usize> = (0..self.items.len()).collect();
         let items = items.unwrap_or(&all);
         let mut order: Vec<usize> = layers.to_vec();
         order.sort_unstable();
         order.dedup();
-        let last = order.last().copied().unwrap_or_default();
-        let chunks = self.chunks(items.iter().map(|&item| self.items[item].set));
+        let streams = self.streams(&order, items, self.seq)?;
+        let captures = order.iter().zip(streams).map(|(&layer, stream)| Capture {
+            layer,
+            rows: items.to_vec(),
+            d: self.model.config().hidden_size,
+            seq: self.seq,
+            stream,
+        });
+        Ok(captures.collect())
+    }
+
+    /// The stream after each of `layers`, which ascend, at the first `positions` of the suffix: `[layers][items, positions, d_model]`.
+    fn streams(&self, layers: &[usize], items: &[usize], positions: usize) -> Result<Vec<Vec<f32>>> {
+        let d = self.model.config().hidden_size;
+        let last = layers.last().copied().unwrap_or_default();
+        let chunks = self.chunks(items.iter().map(|&item| self.items[item].set), positions);
         let run = |chunk: &Chunk| -> Result<Vec<Vec<f32>>> {
             let prefixes = self.prefixes.get(self.model, &chunk.sets, last + 1)?;
             let groups = chunk.groups(&prefixes);
-            let mut x = Vec::with_capacity(chunk.rows.len() * self.seq * d);
+            let mut x = Vec::with_capacity(chunk.rows.len() * positions * d);
             let mut rows = chunk.rows.iter();
             for (&count, prefix) in chunk.counts.iter().zip(&prefixes) {
                 let of_set = rows.by_ref().take(count);
                 let ids: Vec<u32> = of_set
-                    .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
+                    .flat_map(|&row| self.items[items[row]].suffix[..positions].iter().copied())
                     .collect();
                 x.extend(self.model.embed(&ids, count, prefix.len())?);
             }
             let mut from = 0;
-            let mut kept = Vec::with_capacity(order.len());
-            for &layer in &order {
-                x = self.run_chunk(&groups, x, from..layer + 1, Keep::All)?;
+            let mut kept = Vec::with_capacity(layers.len());
+            for &layer in layers {
+                x = self.run_chunk(&groups, x, from..layer + 1, positions, Keep::All)?;
                 from = layer + 1;
                 if from <= last {
                     kept.push(x.clone());
@@ -265,25 +281,16 @@ impl<'a> Stage<'a> {
             Ok(kept)
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
-        let width = self.seq * d;
-        let mut captures: Vec<Capture> = order
-            .iter()
-            .map(|&layer| Capture {
-                layer,
-                rows: items.to_vec(),
-                d,
-                seq: self.seq,
-                stream: vec![0.0; items.len() * width],
-            })
-            .collect();
+        let width = positions * d;
+        let mut streams: Vec<Vec<f32>> = layers.iter().map(|_| vec![0.0; items.len() * width]).collect();
         for (chunk, kept) in chunks.iter().zip(done) {
-            for (capture, stream) in captures.iter_mut().zip(kept) {
-                for (&row, from) in chunk.rows.iter().zip(stream.chunks_exact(width)) {
-                    capture.stream[row * width..(row + 1) * width].copy_from_slice(from);
+            for (stream, kept) in streams.iter_mut().zip(kept) {
+                for (&row, from) in chunk.rows.iter().zip(kept.chunks_exact(width)) {
+                    stream[row * width..(row + 1) * width].copy_from_slice(from);
                 }
             }
         }
-        Ok(captures)
+        Ok(streams)
     }
 
     /// Letter logits of the captured prompts, unedited.
@@ -439,7 +446,7 @@ impl<'a> Stage<'a> {
         }
         let sets = rows.iter().map(|&row| self.items[capture.rows[row]].set);
         let size = self.gradient_rows(capture.layer).div_ceil(self.seq);
-        let by_set = self.by_set(sets);
+        let by_set = self.by_set(sets, self.seq);
         // One graph has one prefix.
         let chunks: Vec<(usize, &[usize])> = by_set
             .iter()
@@ -537,11 +544,12 @@ impl<'a> Stage<'a> {
     ) -> Result<Vec<f32>> {
         self.check(edit)?;
         let layers: Range<usize> = edit.capture.layer + 1..self.model.config().layers;
-        let chunks = self.chunks(edit.rows.iter().map(|&row| self.items[edit.capture.rows[row]].set));
+        let sets = edit.rows.iter().map(|&row| self.items[edit.capture.rows[row]].set);
+        let chunks = self.chunks(sets, self.seq);
         let run = |chunk: &Chunk| -> Result<Vec<f32>> {
             let prefixes = self.prefixes.get(self.model, &chunk.sets, self.model.config().layers)?;
             let x = self.stream_of(edit, &chunk.rows);
-            finish(&self.run_chunk(&chunk.groups(&prefixes), x, layers.clone(), Keep::Last)?)
+            finish(&self.run_chunk(&chunk.groups(&prefixes), x, layers.clone(), self.seq, Keep::Last)?)
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
         let mut out = vec![0.0; edit.rows.len() * width];

@@ -256,8 +256,8 @@ impl Transformer {
         self.run_with(x, groups, layers, keep, Threads::One, None, None)
     }
 
-    /// As [`Transformer::run`], showing every hook point on the way to `tap`
-    /// (`[batch * seq, d_model]` each, in the order of computation).
+    /// As [`Transformer::run`], showing every hook point on the way to `tap` (`[batch * seq, d_model]` each, in the order of
+    /// computation; `[batch, d_model]` in the last layer with [`Keep::Last`]).
     ///
     /// # Errors
     /// As [`Transformer::run`].
@@ -267,10 +267,11 @@ impl Transformer {
         batch: usize,
         layers: Range<usize>,
         prefix: Option<&PrefixCache>,
+        keep: Keep,
         tap: NamedTap<'_>,
     ) -> Result<Vec<f32>> {
         let groups = [PromptGroup { batch, prefix }];
-        self.run_with(x, &groups, layers, Keep::All, Threads::One, Some(tap), None)
+        self.run_with(x, &groups, layers, keep, Threads::One, Some(tap), None)
     }
 
     /// Runs the first `layers` layers over one prompt's first positions and keeps their keys and

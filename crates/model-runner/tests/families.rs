@@ -56,7 +56,9 @@ fn every_hook_point_and_the_logits_equal_the_reference() {
             let mut tap = |hook: HookName, value: &[f32]| {
                 seen.insert(hook, value.to_vec());
             };
-            let out = model.run_tapped(x, batch, 0..layers, None, &mut tap).unwrap();
+            let out = model
+                .run_tapped(x, batch, 0..layers, None, Keep::All, &mut tap)
+                .unwrap();
             let mut compared = 0;
             for (hook, value) in &seen {
                 assert!(hook.point.exists(model.config()), "{case} {hook}");
