@@ -25,11 +25,11 @@ const MAX_POSITIONS: usize = 4096;
 /// stay in one core's cache for small models.
 const ROWS_PER_CHUNK: usize = 288;
 
-/// A chunk of fewer rows is no faster to wait for: reading the weights is what it costs.
-const LEAST_ROWS: usize = 96;
+/// The same where weights are widened for each chunk: that must be little beside the products.
+const ROWS_MAPPED: usize = 768;
 
-/// Chunks that work is cut into where there is enough of it.
-const CHUNKS: usize = 16;
+/// A chunk of fewer rows is no faster to wait for: going through the weights is what it costs.
+const LEAST_ROWS: usize = 64;
 
 /// Receives every hook point of a run: its name and its value, `[rows, d_model]`.
 pub type NamedTap<'a> = &'a mut dyn FnMut(HookName, &[f32]);
@@ -141,13 +141,16 @@ impl Transformer {
         &self.folder
     }
 
-    /// How many of `prompts` prompts of `seq` new positions one chunk should hold: few enough that every thread of a usual machine
-    /// gets some, and enough for fast products. It does not depend on the threads there are, nor do results.
+    /// How many of `prompts` prompts of `seq` new positions one chunk should hold: as many chunks for each thread, none of them too
+    /// small for fast products. Results do not depend on it.
     #[must_use]
     pub fn chunk_size(&self, prompts: usize, seq: usize) -> usize {
-        let seq = seq.max(1);
-        let (least, most) = (LEAST_ROWS.div_ceil(seq), (ROWS_PER_CHUNK / seq).max(1));
-        prompts.div_ceil(CHUNKS).clamp(least.min(most), most)
+        let rows = prompts * seq.max(1);
+        let most = if self.resident() { ROWS_PER_CHUNK } else { ROWS_MAPPED };
+        let threads = rayon::current_num_threads().max(1);
+        let full = rows.div_ceil(most).next_multiple_of(threads);
+        let chunks = full.min(rows.div_ceil(LEAST_ROWS)).max(1);
+        prompts.div_ceil(chunks).clamp(1, (most / seq.max(1)).max(1))
     }
 
     /// The stream entering layer 0 for `batch` prompts of equal length, whose first token stands at position `past`.

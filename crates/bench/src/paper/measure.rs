@@ -6,7 +6,7 @@ use ablation::Labelled;
 use linear_probe::metrics::{ClassScores, evaluate};
 use linear_probe::sgd::{self, Start};
 use linear_probe::{Design, Labels, LogisticConfig, LogisticProbe, Rows, SgdConfig, fit_logistic};
-use model_runner::Transformer;
+use model_runner::{Budget, Residency, Transformer};
 use serde_json::json;
 use stats::seed::sub_seed;
 
@@ -27,7 +27,8 @@ pub(crate) struct Opener<'m> {
 impl<'m> Opener<'m> {
     pub(crate) fn lab(&self) -> anyhow::Result<&Lab<'m>> {
         if self.model.get().is_none() {
-            let model = Transformer::open(&self.plan.model_dir)?;
+            let budget = Budget::of(self.args.memory.0);
+            let model = Transformer::open_with(&self.plan.model_dir, Residency::Auto, budget)?;
             let _ = self.model.set(model);
         }
         let model = self
