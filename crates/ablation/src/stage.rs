@@ -44,6 +44,9 @@ const GRADIENT_ROWS: usize = 1536;
 /// many run at once, or gradients would differ in their last digits with `--threads`.
 const GRADIENT_BYTES: usize = 256 << 20;
 
+/// Logits over a whole vocabulary that are held at a time: 512 MiB.
+const VOCABULARY_VALUES: usize = 1 << 27;
+
 /// The stream leaving one layer at every suffix position of some prompts.
 #[derive(Clone, Debug)]
 pub struct Capture {
@@ -169,7 +172,8 @@ impl<'a> Stage<'a> {
         let by_set = self.by_set(sets, positions);
         let total = by_set.iter().map(Vec::len).sum();
         let size = self.model.chunk_size(total, positions);
-        Chunk::of(&by_set, size, self.prefixes.per_chunk())
+        let sets = self.prefixes.per_chunk().min(self.model.groups_per_chunk());
+        Chunk::of(&by_set, size, sets)
     }
 
     /// Rows of each example set; their positions are counted as run.
@@ -182,22 +186,13 @@ impl<'a> Stage<'a> {
         by_set
     }
 
-    /// Runs a chunk whose stream enters `layers`.
-    fn run_chunk(
-        &self,
-        groups: &[PromptGroup<'_>],
-        x: Vec<f32>,
-        layers: Range<usize>,
-        positions: usize,
-        keep: Keep,
-    ) -> Result<Vec<f32>> {
+    /// Counts the products of a chunk's run.
+    fn count(&self, groups: &[PromptGroup<'_>], layers: Range<usize>, positions: usize, last: bool) {
         for group in groups {
             let past = group.prefix.map_or(0, PrefixCache::len);
-            let last = keep == Keep::Last;
             let flops = run_flops(self.model.config(), layers.clone(), group.batch, positions, past, last);
             self.flops.fetch_add(flops as u64, Ordering::Relaxed);
         }
-        Ok(self.model.run_groups(x, groups, layers, keep)?)
     }
 
     /// The vector at the query word after `layer`, of some prompts: `[items, d_model]`.
@@ -267,18 +262,8 @@ impl<'a> Stage<'a> {
                     .collect();
                 x.extend(self.model.embed(&ids, count, prefix.len())?);
             }
-            let mut from = 0;
-            let mut kept = Vec::with_capacity(layers.len());
-            for &layer in layers {
-                x = self.run_chunk(&groups, x, from..layer + 1, positions, Keep::All)?;
-                from = layer + 1;
-                if from <= last {
-                    kept.push(x.clone());
-                } else {
-                    kept.push(std::mem::take(&mut x));
-                }
-            }
-            Ok(kept)
+            self.count(&groups, 0..last + 1, positions, false);
+            Ok(self.model.run_keeping(x, &groups, 0, layers)?)
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
         let width = positions * d;
@@ -362,7 +347,7 @@ impl<'a> Stage<'a> {
     /// As [`Stage::edited_logits`].
     pub fn edited_last(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<f32>> {
         let edit = Edit::at_word(capture, rows, vectors);
-        self.edited(edit, capture.d, |last| Ok(last.to_vec()))
+        self.edited(edit, capture.d, |run| run.last())
     }
 
     /// As [`Stage::edited_logits`], of 26 other tokens.
@@ -381,7 +366,7 @@ impl<'a> Stage<'a> {
     }
 
     fn logits_of(&self, edit: Edit<'_>, tokens: &Unembedding) -> Result<Vec<LetterLogits>> {
-        let flat = self.edited(edit, 26, |last| Ok(self.model.logits(last, tokens)))?;
+        let flat = self.edited(edit, 26, |run| run.logits(tokens))?;
         Ok(flat
             .chunks_exact(26)
             .map(|row| {
@@ -398,15 +383,20 @@ impl<'a> Stage<'a> {
     /// As [`Stage::edited_logits`].
     pub fn edited_probabilities(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<[f64; 26]>> {
         let edit = Edit::at_word(capture, rows, vectors);
-        let flat = self.edited(edit, 26, |last| {
-            let vocabulary = self.model.config().vocab_size;
-            let mut letters = self.model.logits(last, &self.letters);
-            let all = self.model.all_logits(&self.model.final_norm(last))?;
-            for (letters, all) in letters.chunks_exact_mut(26).zip(all.chunks_exact(vocabulary)) {
-                let top = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let sum: f64 = all.iter().map(|&logit| f64::from(logit - top).exp()).sum();
-                for letter in letters {
-                    *letter = (f64::from(*letter - top).exp() / sum) as f32;
+        let (d, vocabulary) = (capture.d, self.model.config().vocab_size);
+        // A device's chunks are so large that their logits over the whole vocabulary would not fit.
+        let at_once = (VOCABULARY_VALUES / vocabulary).max(1);
+        let flat = self.edited(edit, 26, |run| {
+            let last = run.last()?;
+            let mut letters = self.model.logits(&last, &self.letters);
+            for (letters, last) in letters.chunks_mut(26 * at_once).zip(last.chunks(d * at_once)) {
+                let all = self.model.all_logits(&self.model.final_norm(last))?;
+                for (letters, all) in letters.chunks_exact_mut(26).zip(all.chunks_exact(vocabulary)) {
+                    let top = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let sum: f64 = all.iter().map(|&logit| f64::from(logit - top).exp()).sum();
+                    for letter in letters {
+                        *letter = (f64::from(*letter - top).exp() / sum) as f32;
+                    }
                 }
             }
             Ok(letters)
@@ -535,12 +525,12 @@ impl<'a> Stage<'a> {
         x
     }
 
-    /// Runs edits to the last position and maps each chunk's stream there (`[edits, d_model]`) to `width` numbers an edit.
+    /// Makes ready each chunk of edits, which `finish` runs to the last position, giving `width` numbers an edit.
     fn edited(
         &self,
         edit: Edit<'_>,
         width: usize,
-        finish: impl Fn(&[f32]) -> Result<Vec<f32>> + Sync,
+        finish: impl Fn(Suffixes<'_>) -> Result<Vec<f32>> + Sync,
     ) -> Result<Vec<f32>> {
         self.check(edit)?;
         let layers: Range<usize> = edit.capture.layer + 1..self.model.config().layers;
@@ -548,8 +538,14 @@ impl<'a> Stage<'a> {
         let chunks = self.chunks(sets, self.seq);
         let run = |chunk: &Chunk| -> Result<Vec<f32>> {
             let prefixes = self.prefixes.get(self.model, &chunk.sets, self.model.config().layers)?;
-            let x = self.stream_of(edit, &chunk.rows);
-            finish(&self.run_chunk(&chunk.groups(&prefixes), x, layers.clone(), self.seq, Keep::Last)?)
+            let groups = chunk.groups(&prefixes);
+            self.count(&groups, layers.clone(), self.seq, true);
+            finish(Suffixes {
+                model: self.model,
+                x: self.stream_of(edit, &chunk.rows),
+                groups: &groups,
+                from: layers.start,
+            })
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
         let mut out = vec![0.0; edit.rows.len() * width];
@@ -559,6 +555,29 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(out)
+    }
+}
+
+/// A chunk of edited prompts before the layers above the edit.
+struct Suffixes<'a> {
+    model: &'a Transformer,
+    /// `[prompts of all groups, seq, d_model]`.
+    x: Vec<f32>,
+    groups: &'a [PromptGroup<'a>],
+    /// The first of those layers.
+    from: usize,
+}
+
+impl Suffixes<'_> {
+    /// The stream after the last layer at the last position, `[prompts, d_model]`.
+    fn last(self) -> Result<Vec<f32>> {
+        let layers = self.from..self.model.config().layers;
+        Ok(self.model.run_groups(self.x, self.groups, layers, Keep::Last)?)
+    }
+
+    /// Logits there, `[prompts, tokens]`, which on a device come straight from it.
+    fn logits(self, tokens: &Unembedding) -> Result<Vec<f32>> {
+        Ok(self.model.run_to_logits(self.x, self.groups, self.from, tokens)?)
     }
 }
 

@@ -12,9 +12,8 @@ use ablation::layers::{WordPair, patch_pairs, patch_pairs_at};
 use ablation::paper::random_like;
 use ablation::rewrite::{self, LetterLatent, Rewrite};
 use ablation::{Capture, Item, Stage};
-use checkpoint::Checkpoint;
-use model_runner::Transformer;
-use model_runner::plain::{ParamSet, PlainModel};
+use model_runner::plain::PlainModel;
+use model_runner::{Transformer, testing};
 use sae::{Architecture, Normalization, Output, Reshape, Sae, SaeConfig, Weights};
 
 const LAYER: usize = 1;
@@ -47,10 +46,7 @@ fn stage(model: &Transformer) -> Stage<'_> {
 }
 
 fn plain() -> PlainModel {
-    let model = Transformer::open(&folder()).unwrap();
-    let params = ParamSet::read(model.config(), &Checkpoint::open(&folder()).unwrap()).unwrap();
-    let device = model_runner::device("flex").unwrap().autodiff();
-    PlainModel::new(model.config(), &params, &device, false).unwrap()
+    testing::open(&folder()).unwrap().differentiable().unwrap()
 }
 
 /// A top-k SAE in random directions.
@@ -85,7 +81,7 @@ fn sae(capture: &Capture) -> Sae {
 
 #[test]
 fn attributions_of_a_path_add_up_to_the_change_of_the_metric() {
-    let (model, plain, answers) = (Transformer::open(&folder()).unwrap(), plain(), answers());
+    let (model, plain, answers) = (testing::open(&folder()).unwrap(), plain(), answers());
     let stage = stage(&model);
     let capture = stage.capture(&[LAYER], None).unwrap().pop().unwrap();
     let sae = sae(&capture);
@@ -136,7 +132,7 @@ fn attributions_of_a_path_add_up_to_the_change_of_the_metric() {
 
 #[test]
 fn a_zero_contribution_has_no_effect_and_the_control_keeps_the_probe_part() {
-    let model = Transformer::open(&folder()).unwrap();
+    let model = testing::open(&folder()).unwrap();
     let stage = stage(&model);
     let capture = stage.capture(&[LAYER], None).unwrap().pop().unwrap();
     let sae = sae(&capture);
@@ -179,7 +175,7 @@ fn a_zero_contribution_has_no_effect_and_the_control_keeps_the_probe_part() {
 
 #[test]
 fn rewriting_with_the_values_that_are_there_changes_nothing() {
-    let model = Transformer::open(&folder()).unwrap();
+    let model = testing::open(&folder()).unwrap();
     let stage = stage(&model);
     let capture = stage.capture(&[LAYER], None).unwrap().pop().unwrap();
     let sae = sae(&capture);
@@ -205,7 +201,7 @@ fn rewriting_with_the_values_that_are_there_changes_nothing() {
 
 #[test]
 fn patching_the_word_is_position_zero_and_later_positions_are_theirs() {
-    let model = Transformer::open(&folder()).unwrap();
+    let model = testing::open(&folder()).unwrap();
     let stage = stage(&model);
     let last = model.config().layers - 1;
     let captures = stage.capture(&[LAYER, last], None).unwrap();

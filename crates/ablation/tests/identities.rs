@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ablation::effects::log_odds;
 use ablation::layers::{WordPair, patch_pairs};
 use ablation::{Arm, Bench, Capture, Captured, Directions, Editor, Item, Labelled, Pair, Stage, arms, score};
-use model_runner::{Keep, Transformer};
+use model_runner::{Keep, Transformer, testing};
 
 const LAYER: usize = 1;
 const WORDS: usize = 60;
@@ -16,7 +16,7 @@ const CLASSES: usize = 4;
 
 fn model() -> Transformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../model-runner/tests/golden/gemma2");
-    Transformer::open(&folder).unwrap()
+    testing::open(&folder).unwrap()
 }
 
 fn prefixes() -> Vec<Vec<u32>> {

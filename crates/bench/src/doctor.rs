@@ -14,8 +14,6 @@ use crate::{embedded, failure, print_tables};
 
 /// Version of burn in the workspace's `Cargo.toml`; a test compares them.
 const BURN: &str = "0.22.1";
-/// Devices that `--device` knows.
-const DEVICES: [&str; 3] = ["flex", "ndarray", "wgpu"];
 /// Least free memory: the embedded benchmark needs about a third of it.
 const LEAST_MEMORY: u64 = 1 << 30;
 /// Least rate of a matrix product, in GFLOP/s: what one old core does with vector instructions.
@@ -69,7 +67,7 @@ impl Check {
 
 /// Runs every check. Returns the exit code.
 pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
-    let here = env::here();
+    let here = env::here("flex");
     let checks = [
         Check::ok("versions", format!("bench {}, burn {BURN}", here.tool_version)),
         Check::ok("target", here.target),
@@ -155,22 +153,23 @@ fn memory() -> Check {
     }
 }
 
+/// What `--device` can name here. A machine without a GPU is no problem; opening one that is listed and fails is.
 fn devices() -> Check {
-    let (compiled, absent): (Vec<&str>, Vec<&str>) =
-        DEVICES.iter().partition(|name| model_runner::device(name).is_ok());
-    let found = format!("compiled in: {}; not compiled in: {}", list(&compiled), list(&absent));
-    if compiled.contains(&"flex") {
-        Check::ok("devices", found)
-    } else {
-        Check::problem("devices", found, "build with the default features, which have `flex`")
-    }
-}
-
-fn list(names: &[&str]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
+    let names: Vec<String> = model_runner::devices()
+        .into_iter()
+        .map(|(name, label)| match label.strip_prefix(&name) {
+            Some(detail) => format!("`{name}`{detail}"),
+            None => format!("`{name}` ({label})"),
+        })
+        .collect();
+    let found = names.join(", ");
+    match (model_runner::has_wgpu(), names.len()) {
+        (false, _) => Check::ok("devices", format!("{found}; built without `wgpu`")),
+        (true, 1) => Check::ok("devices", format!("{found}; no adapter for `wgpu`")),
+        (true, _) => match model_runner::ComputeDevice::open("wgpu") {
+            Ok(_) => Check::ok("devices", found),
+            Err(error) => Check::failed("devices", &error.into(), "use `--device flex`"),
+        },
     }
 }
 

@@ -76,7 +76,9 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<model_runner::ModelError>() {
             return match error {
-                model_runner::ModelError::UnknownHook { .. } | model_runner::ModelError::Device { .. } => USAGE,
+                model_runner::ModelError::UnknownHook { .. }
+                | model_runner::ModelError::Device { .. }
+                | model_runner::ModelError::Precision { .. } => USAGE,
                 _ => INPUT,
             };
         }

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod absorption;
 mod cache;
 mod compare;
+mod device;
 mod doctor;
 mod dump;
 mod embedded;

@@ -67,6 +67,12 @@ pub enum ModelError {
         /// Why it cannot be used, and what can.
         reason: String,
     },
+    /// No number type of passes.
+    #[error("number type `{name}` is unknown; expected `f32`, `f16` or `bf16`")]
+    Precision {
+        /// The name as given.
+        name: String,
+    },
     /// Training data or settings that cannot be used.
     #[error("training: {0}")]
     Training(String),

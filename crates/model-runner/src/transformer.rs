@@ -7,15 +7,19 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernels::{Layout, Threads, gemm_f32, math};
 
+use crate::accel::{DeviceEngine, Head};
 use crate::budget::Budget;
 use crate::config::ModelConfig;
+use crate::device::{ComputeDevice, DeviceKind, Precision};
 use crate::error::{ModelError, Result};
-use crate::host::{LayerGroup, LayerRun, PrefixCache, PrefixLayer, RopeTable, Tap, Workspace};
+use crate::host::RopeTable;
 use crate::names::HookName;
+use crate::plain::{ParamSet, PlainModel};
 use crate::weights::{Residency, Weights};
 
 /// Longest prompt, in tokens, that the position table covers.
@@ -43,26 +47,13 @@ pub enum Keep {
     Last,
 }
 
-/// Neighbouring prompts of a chunk that share the positions before them.
-#[derive(Clone, Copy, Debug)]
-pub struct PromptGroup<'a> {
-    /// How many prompts.
-    pub batch: usize,
-    /// Keys and values of the positions before.
-    pub prefix: Option<&'a PrefixCache>,
-}
-
-impl PromptGroup<'_> {
-    fn past(&self) -> usize {
-        self.prefix.map_or(0, PrefixCache::len)
-    }
-}
-
 /// Rows of the unembedding for chosen tokens, `[tokens, d_model]`.
 #[derive(Clone, Debug)]
 pub struct Unembedding {
     rows: Vec<f32>,
     tokens: usize,
+    /// The same rows on the model's device.
+    pub(crate) device: Option<Head>,
 }
 
 impl Unembedding {
@@ -73,15 +64,18 @@ impl Unembedding {
     }
 }
 
-/// A transformer language model on the CPU engine.
+/// A transformer language model on the CPU engine, or on the device engine.
 pub struct Transformer {
     folder: PathBuf,
-    config: ModelConfig,
-    weights: Weights,
+    pub(crate) config: ModelConfig,
+    pub(crate) weights: Arc<Weights>,
     /// One table for each of the configuration's `ropes`.
-    ropes: Vec<RopeTable>,
+    pub(crate) ropes: Vec<RopeTable>,
     budget: Budget,
-    read: AtomicU64,
+    /// Bytes of weights that runs went through.
+    pub(crate) read: AtomicU64,
+    /// Runs everything but the gathering of embeddings, where the model is on a device.
+    pub(crate) engine: Option<DeviceEngine>,
 }
 
 impl Transformer {
@@ -100,7 +94,7 @@ impl Transformer {
     /// As [`Transformer::open`].
     pub fn open_with(folder: &Path, residency: Residency, budget: Budget) -> Result<Self> {
         let config = ModelConfig::read(&folder.join("config.json"))?;
-        let weights = Weights::open(folder, &config, residency, budget)?;
+        let weights = Arc::new(Weights::open(folder, &config, residency, budget)?);
         let ropes = config
             .ropes
             .iter()
@@ -113,7 +107,58 @@ impl Transformer {
             ropes,
             budget,
             read: AtomicU64::new(0),
+            engine: None,
         })
+    }
+
+    /// Opens a checkpoint folder on a device, where everything but the gathering of embeddings then runs: the weights are uploaded
+    /// now. On `flex` it is [`Transformer::open`].
+    ///
+    /// # Errors
+    /// As [`Transformer::open`], or the device does not compute in `precision`.
+    pub fn open_on(folder: &Path, device: &ComputeDevice, precision: Precision, budget: Budget) -> Result<Self> {
+        device.check(precision)?;
+        let mut model = Self::open_with(folder, Residency::Auto, budget)?;
+        if device.kind() != DeviceKind::Flex {
+            let checkpoint = model.weights.checkpoint();
+            model.engine = Some(DeviceEngine::new(&model.config, checkpoint, device, precision)?);
+        }
+        Ok(model)
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn device(&self) -> ComputeDevice {
+        self.engine
+            .as_ref()
+            .map_or_else(ComputeDevice::flex, |engine| engine.device().clone())
+    }
+
+    /// Number type of its products with weights.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.engine.as_ref().map_or(Precision::F32, DeviceEngine::precision)
+    }
+
+    /// The same model as a graph that records gradients, on the same device. On a device it shares the weights that are there and
+    /// runs from a site on; on `flex` its parameters are read again, as tensors.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be read.
+    pub fn differentiable(&self) -> Result<PlainModel> {
+        match &self.engine {
+            Some(engine) => Ok(PlainModel::sharing(
+                &self.config,
+                engine.blocks(),
+                Arc::clone(&self.weights),
+                engine.device().burn().clone().autodiff(),
+            )),
+            None => {
+                let params = ParamSet::read(&self.config, self.weights.checkpoint())?;
+                let device = ComputeDevice::flex().burn().clone().autodiff();
+                PlainModel::new(&self.config, &params, &device, false)
+            }
+        }
     }
 
     /// The architecture.
@@ -145,12 +190,21 @@ impl Transformer {
     /// small for fast products. Results do not depend on it.
     #[must_use]
     pub fn chunk_size(&self, prompts: usize, seq: usize) -> usize {
+        if let Some(engine) = &self.engine {
+            return engine.chunk_size(seq);
+        }
         let rows = prompts * seq.max(1);
         let most = if self.resident() { ROWS_PER_CHUNK } else { ROWS_MAPPED };
         let threads = rayon::current_num_threads().max(1);
         let full = rows.div_ceil(most).next_multiple_of(threads);
         let chunks = full.min(rows.div_ceil(LEAST_ROWS)).max(1);
         prompts.div_ceil(chunks).clamp(1, (most / seq.max(1)).max(1))
+    }
+
+    /// Most prefixes whose prompts one chunk should hold: on a device each prefix is a run of its own.
+    #[must_use]
+    pub fn groups_per_chunk(&self) -> usize {
+        if self.engine.is_some() { 1 } else { usize::MAX }
     }
 
     /// The stream entering layer 0 for `batch` prompts of equal length, whose first token stands at position `past`.
@@ -192,7 +246,7 @@ impl Transformer {
         self.config.position_limit().unwrap_or(MAX_POSITIONS)
     }
 
-    fn check_positions(&self, len: usize) -> Result<()> {
+    pub(crate) fn check_positions(&self, len: usize) -> Result<()> {
         if len > self.max_positions() {
             return Err(ModelError::Run(format!(
                 "prompts of {len} tokens; at most {} are supported for this model",
@@ -208,218 +262,29 @@ impl Transformer {
         self.weights.resident()
     }
 
-    /// Widens the weights of `layers` now, on all threads, instead of on first use.
+    /// Widens the weights of `layers` now, on all threads, instead of on first use. On a device they are there already.
     ///
     /// # Errors
     /// A tensor cannot be read.
     pub fn warm(&self, layers: Range<usize>) -> Result<()> {
         use rayon::prelude::*;
+        if self.engine.is_some() {
+            return Ok(());
+        }
         layers
             .into_par_iter()
             .try_for_each(|layer| self.weights.layer(&self.config, layer).map(|_| ()))
     }
 
-    /// Runs layers over a chunk of prompts that share a prefix.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch * seq, d_model]`, the stream entering `layers.start` at positions
-    ///   `prefix.len()..prefix.len() + seq` of each prompt
-    /// - returns: the stream leaving the last of `layers`, `[batch * seq, d_model]`, or
-    ///   `[batch, d_model]` with [`Keep::Last`]
-    ///
-    /// # Errors
-    /// The layers do not exist, the prefix lacks one of them, `x` has another size, or the prompt
-    /// is longer than the position table.
-    pub fn run(
-        &self,
-        x: Vec<f32>,
-        batch: usize,
-        layers: Range<usize>,
-        prefix: Option<&PrefixCache>,
-        keep: Keep,
-    ) -> Result<Vec<f32>> {
-        self.run_groups(x, &[PromptGroup { batch, prefix }], layers, keep)
-    }
-
-    /// As [`Transformer::run`] for prompts with different prefixes: products with weights take all of them at once, so that a
-    /// chunk is full however few prompts share a prefix.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch of all groups * seq, d_model]`, group after group
-    ///
-    /// # Errors
-    /// As [`Transformer::run`].
-    pub fn run_groups(
-        &self,
-        x: Vec<f32>,
-        groups: &[PromptGroup<'_>],
-        layers: Range<usize>,
-        keep: Keep,
-    ) -> Result<Vec<f32>> {
-        self.run_with(x, groups, layers, keep, Threads::One, None, None)
-    }
-
-    /// As [`Transformer::run`], showing every hook point on the way to `tap` (`[batch * seq, d_model]` each, in the order of
-    /// computation; `[batch, d_model]` in the last layer with [`Keep::Last`]).
-    ///
-    /// # Errors
-    /// As [`Transformer::run`].
-    pub fn run_tapped(
-        &self,
-        x: Vec<f32>,
-        batch: usize,
-        layers: Range<usize>,
-        prefix: Option<&PrefixCache>,
-        keep: Keep,
-        tap: NamedTap<'_>,
-    ) -> Result<Vec<f32>> {
-        let groups = [PromptGroup { batch, prefix }];
-        self.run_with(x, &groups, layers, keep, Threads::One, Some(tap), None)
-    }
-
-    /// Runs the first `layers` layers over one prompt's first positions and keeps their keys and
-    /// values, continuing `past` where given.
-    ///
-    /// # Errors
-    /// As [`Transformer::run`].
-    pub fn prefix(&self, ids: &[u32], layers: usize, past: Option<&PrefixCache>) -> Result<PrefixCache> {
-        let mut caches = self.prefixes_after(&[ids], layers, past, Threads::Pool)?;
-        caches
-            .pop()
-            .ok_or_else(|| ModelError::Run("a prefix left no keys".to_owned()))
-    }
-
-    /// As [`Transformer::prefix`] for prompts of one length, in one chunk on the calling thread.
-    ///
-    /// # Errors
-    /// As [`Transformer::run`], or the prompts differ in length.
-    pub fn prefixes(&self, prompts: &[&[u32]], layers: usize) -> Result<Vec<PrefixCache>> {
-        self.prefixes_after(prompts, layers, None, Threads::One)
-    }
-
-    fn prefixes_after(
-        &self,
-        prompts: &[&[u32]],
-        layers: usize,
-        past: Option<&PrefixCache>,
-        threads: Threads,
-    ) -> Result<Vec<PrefixCache>> {
-        let len = prompts.first().map_or(0, |ids| ids.len());
-        if prompts.iter().any(|ids| ids.len() != len) {
-            return Err(ModelError::Run("prefixes of one chunk differ in length".to_owned()));
-        }
-        let past_len = past.map_or(0, PrefixCache::len);
-        let x = self.embed(&prompts.concat(), prompts.len(), past_len)?;
-        let group = PromptGroup {
-            batch: prompts.len(),
-            prefix: past,
-        };
-        let mut caches: Vec<PrefixCache> = prompts
-            .iter()
-            .map(|_| PrefixCache {
-                len: past_len + len,
-                layers: Vec::with_capacity(layers),
-            })
-            .collect();
-        let keys = Some(caches.as_mut_slice());
-        self.run_with(x, &[group], 0..layers, Keep::All, threads, None, keys)?;
-        Ok(caches)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the one general form behind the narrow ones")]
-    fn run_with(
-        &self,
-        mut x: Vec<f32>,
-        groups: &[PromptGroup<'_>],
-        layers: Range<usize>,
-        keep: Keep,
-        threads: Threads,
-        mut tap: Option<NamedTap<'_>>,
-        mut keys: Option<&mut [PrefixCache]>,
-    ) -> Result<Vec<f32>> {
-        let seq = self.check_run(&x, groups, &layers)?;
-        let batch = groups.iter().map(|group| group.batch).sum();
-        let mut space = Workspace::default();
-        let mut of_layer = Vec::with_capacity(groups.len());
-        for layer in layers.clone() {
-            of_layer.clear();
-            of_layer.extend(groups.iter().map(|group| LayerGroup {
-                batch: group.batch,
-                past: group.past(),
-                prefix: group.prefix.map(|prefix| &prefix.layers[layer]),
-            }));
-            let weights = self.weights.layer(&self.config, layer)?;
-            self.read.fetch_add(weights.bytes, Ordering::Relaxed);
-            let run = LayerRun {
-                config: &self.config,
-                weights,
-                window: self.config.windows[layer],
-                rope: self.config.rope_of.get(layer).and_then(|&table| self.ropes.get(table)),
-                groups: &of_layer,
-                batch,
-                seq,
-                last_only: keep == Keep::Last && layer + 1 == layers.end,
-                threads,
-            };
-            match &mut tap {
-                Some(tap) => {
-                    let mut named = |point, value: &[f32]| tap(HookName { layer, point }, value);
-                    run.run(&mut x, &mut space, Some(&mut named as Tap<'_>))?;
-                }
-                None => run.run(&mut x, &mut space, None)?,
-            }
-            if let Some(keys) = &mut keys {
-                let (kv_heads, head_dim) = (self.config.kv_heads, self.config.head_dim);
-                let empty = PrefixLayer::default();
-                let olds = of_layer
-                    .iter()
-                    .flat_map(|group| std::iter::repeat_n(group.prefix.unwrap_or(&empty), group.batch));
-                let news = space.kv.chunks_exact(seq * 2 * kv_heads * head_dim);
-                for ((cache, old), new) in keys.iter_mut().zip(olds).zip(news) {
-                    cache.layers.push(old.extended(new, kv_heads, head_dim));
-                }
-            }
-        }
-        if layers.is_empty() && keep == Keep::Last {
-            let d = self.config.hidden_size;
-            x = x
-                .chunks_exact(seq * d)
-                .flat_map(|prompt| prompt[(seq - 1) * d..].to_vec())
-                .collect();
-        }
-        Ok(x)
-    }
-
-    fn check_run(&self, x: &[f32], groups: &[PromptGroup<'_>], layers: &Range<usize>) -> Result<usize> {
-        let d = self.config.hidden_size;
-        let batch: usize = groups.iter().map(|group| group.batch).sum();
-        let refuse = |reason: String| Err(ModelError::Run(reason));
-        if layers.start > layers.end || layers.end > self.config.layers {
-            return refuse(format!(
-                "layers {layers:?} of a model with {} layers",
-                self.config.layers
-            ));
-        }
-        if batch == 0 || x.is_empty() || !x.len().is_multiple_of(batch * d) {
-            return refuse(format!(
-                "a stream of {} values is no {batch} prompts of width {d}",
-                x.len()
-            ));
-        }
-        let seq = x.len() / (batch * d);
-        for group in groups {
-            self.check_positions(group.past() + seq)?;
-            let held = group.prefix.map_or(layers.end, PrefixCache::layers);
-            if held < layers.end {
-                return refuse(format!("the prefix holds {held} layers, the run needs {}", layers.end));
-            }
-        }
-        Ok(seq)
-    }
-
     /// The last norm's output, `[rows, d_model]` in and out.
+    ///
+    /// # Panics
+    /// The device is lost, after which nothing runs there.
     #[must_use]
     pub fn final_norm(&self, x: &[f32]) -> Vec<f32> {
+        if let Some(engine) = &self.engine {
+            return engine.final_norm(x).unwrap_or_else(|error| panic!("{error}"));
+        }
         let mut normed = vec![0.0; x.len()];
         self.weights
             .final_norm()
@@ -434,6 +299,10 @@ impl Transformer {
     pub fn unembedding(&self, tokens: &[u32]) -> Result<Unembedding> {
         let rows = self.weights.head_rows(&self.config, tokens)?;
         Ok(Unembedding {
+            device: self
+                .engine
+                .as_ref()
+                .map(|engine| engine.head(rows.clone(), tokens.len())),
             rows,
             tokens: tokens.len(),
         })
@@ -443,8 +312,14 @@ impl Transformer {
     ///
     /// # Shapes
     /// - `x`: `[rows, d_model]`; returns `[rows, tokens]`, soft-capped where the model does
+    ///
+    /// # Panics
+    /// The device is lost, after which nothing runs there.
     #[must_use]
     pub fn logits(&self, x: &[f32], tokens: &Unembedding) -> Vec<f32> {
+        if let (Some(engine), Some(head)) = (&self.engine, &tokens.device) {
+            return engine.logits(x, head).unwrap_or_else(|error| panic!("{error}"));
+        }
         let d = self.config.hidden_size;
         let rows = x.len() / d;
         let normed = self.final_norm(x);
@@ -474,6 +349,10 @@ impl Transformer {
     pub fn all_logits(&self, normed: &[f32]) -> Result<Vec<f32>> {
         let rows = normed.len() / self.config.hidden_size;
         let mut logits = vec![0.0; rows * self.config.vocab_size];
+        if let Some(engine) = &self.engine {
+            engine.all_logits(&self.weights, normed, &mut logits)?;
+            return Ok(logits);
+        }
         self.weights.all_logits(&self.config, normed, &mut logits)?;
         if let Some(cap) = self.config.final_softcap {
             math::softcap(&mut logits, cap as f32);

@@ -3,6 +3,7 @@
 //! The embedding stays in the mapped file in its stored dtype: only the rows of the tokens at hand are ever widened, which for
 //! 256,000 tokens is the difference between megabytes and gigabytes. So do the layers of a large model (see [`crate::linear`]).
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -204,6 +205,18 @@ impl Weights {
     /// Rows of the unembedding, `[ids, d_model]`.
     pub(crate) fn head_rows(&self, config: &ModelConfig, ids: &[u32]) -> Result<Vec<f32>> {
         self.token_rows(config, &self.head, ids)
+    }
+
+    /// Consecutive rows of the unembedding, `[ids, d_model]`.
+    pub(crate) fn head_range(&self, ids: Range<usize>) -> Result<Vec<f32>> {
+        let mut rows = Vec::new();
+        self.checkpoint.get(&self.head)?.extend_rows_f32(ids, &mut rows)?;
+        Ok(rows)
+    }
+
+    /// The checkpoint's tensors.
+    pub(crate) fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
     }
 
     fn token_rows(&self, config: &ModelConfig, name: &str, ids: &[u32]) -> Result<Vec<f32>> {

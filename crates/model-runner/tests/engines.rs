@@ -1,4 +1,4 @@
-//! The CPU engine and the graph of array operations compute the same stream, also on the shipped
+//! An engine (the CPU's, or a device's) and the graph of array operations compute the same stream, also on the shipped
 //! model, whose first layers have a window of one.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use checkpoint::Checkpoint;
 use model_runner::plain::{ParamSet, PlainModel};
-use model_runner::{Keep, Transformer};
+use model_runner::{Keep, testing};
 
 fn check(folder: &Path) {
-    let model = Transformer::open(folder).unwrap();
+    let model = testing::open(folder).unwrap();
     let config = model.config();
     let params = ParamSet::read(config, &Checkpoint::open(folder).unwrap()).unwrap();
-    let device = model_runner::device("flex").unwrap();
-    let plain = PlainModel::new(config, &params, &device, false).unwrap();
+    let plain = PlainModel::new(config, &params, testing::device().unwrap().burn(), false).unwrap();
     let (batch, seq) = (2, 21);
     let ids: Vec<u32> = (0..batch * seq).map(|i| 2 + (i * 97) as u32 % 900).collect();
     let mut graph = plain.embed(&ids, batch).unwrap();

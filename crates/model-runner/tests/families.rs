@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use checkpoint::Checkpoint;
 use model_runner::plain::{LetterMetric, ParamSet, PlainModel, SiteRun, metric_gradient, site_gradient};
-use model_runner::{Budget, HookName, Keep, ModelConfig, Point, Residency, Transformer};
+use model_runner::{Budget, HookName, Keep, ModelConfig, Point, Residency, Transformer, testing};
 
 const TOLERANCE: f32 = 2e-4;
 
@@ -33,6 +33,22 @@ fn ids(golden: &Checkpoint) -> (Vec<u32>, usize) {
     (ids, view.shape[0])
 }
 
+/// The model as the CPU engine can hold it, or on the device of the tests.
+fn models(folder: &std::path::Path) -> Vec<(String, Transformer)> {
+    if !testing::on_host().unwrap() {
+        let model = testing::open(folder).unwrap();
+        return vec![(model.device().label().to_owned(), model)];
+    }
+    [Residency::Resident, Residency::Mapped]
+        .map(|how| {
+            (
+                format!("{how:?}"),
+                Transformer::open_with(folder, how, Budget::default()).unwrap(),
+            )
+        })
+        .into()
+}
+
 #[track_caller]
 fn close(case: &str, golden: &Checkpoint, name: &str, got: &[f32], tolerance: f32) {
     let want = golden.get(name).unwrap().to_f32().unwrap();
@@ -46,9 +62,8 @@ fn every_hook_point_and_the_logits_equal_the_reference() {
     for folder in folders() {
         let golden = Checkpoint::open(&folder.join("golden.safetensors")).unwrap();
         let (ids, batch) = ids(&golden);
-        for residency in [Residency::Resident, Residency::Mapped] {
-            let case = format!("{} {residency:?}", folder.display());
-            let model = Transformer::open_with(&folder, residency, Budget::default()).unwrap();
+        for (how, model) in models(&folder) {
+            let case = format!("{} {how}", folder.display());
             let layers = model.config().layers;
             let x = model.embed(&ids, batch, 0).unwrap();
             close(&case, &golden, "resid_pre.0", &x, TOLERANCE);
@@ -99,7 +114,7 @@ fn the_plain_engine_gives_the_reference_gradients() {
         let golden = Checkpoint::open(&folder.join("golden.safetensors")).unwrap();
         let config = ModelConfig::read(&folder.join("config.json")).unwrap();
         let params = ParamSet::read(&config, &Checkpoint::open(&folder).unwrap()).unwrap();
-        let device = model_runner::device("flex").unwrap().autodiff();
+        let device = testing::device().unwrap().burn().clone().autodiff();
         let model = PlainModel::new(&config, &params, &device, false).unwrap();
         let positive = golden.get("metric.pos_token").unwrap().to_i64().unwrap();
         let negatives = golden.get("metric.neg_tokens").unwrap().to_i64().unwrap();
@@ -127,11 +142,9 @@ fn gradients_of_a_suffix_equal_the_reference_at_the_site() {
     for folder in folders() {
         let case = folder.display().to_string();
         let golden = Checkpoint::open(&folder.join("golden.safetensors")).unwrap();
-        let host = Transformer::open(&folder).unwrap();
-        let config = host.config();
-        let params = ParamSet::read(config, &Checkpoint::open(&folder).unwrap()).unwrap();
-        let device = model_runner::device("flex").unwrap().autodiff();
-        let model = PlainModel::new(config, &params, &device, false).unwrap();
+        let runner = testing::open(&folder).unwrap();
+        let config = runner.config();
+        let model = runner.differentiable().unwrap();
         let (ids, batch) = ids(&golden);
         let (seq, d) = (ids.len() / batch, config.hidden_size);
         let positive = golden.get("metric.pos_token").unwrap().to_i64().unwrap();
@@ -145,7 +158,7 @@ fn gradients_of_a_suffix_equal_the_reference_at_the_site() {
             let stream = golden.get(&format!("resid_post.{layer}")).unwrap().to_f32().unwrap();
             for (prompt, site) in [(0, 1), (1, 9), (1, seq - 6), (0, seq - 1)] {
                 let tokens = &ids[prompt * seq..(prompt + 1) * seq];
-                let prefix = host.prefix(&tokens[..site], config.layers, None).unwrap();
+                let prefix = runner.prefix(&tokens[..site], config.layers, None).unwrap();
                 let run = SiteRun {
                     stream: &stream[(prompt * seq + site) * d..(prompt + 1) * seq * d],
                     batch: 1,
@@ -174,7 +187,7 @@ fn a_prefix_and_layer_ranges_equal_the_full_run() {
         let golden = Checkpoint::open(&folder.join("golden.safetensors")).unwrap();
         let (ids, batch) = ids(&golden);
         let seq = ids.len() / batch;
-        let model = Transformer::open(&folder).unwrap();
+        let model = testing::open(&folder).unwrap();
         let (layers, d) = (model.config().layers, model.config().hidden_size);
         let prompt = &ids[..seq];
         let full = model.embed(prompt, 1, 0).unwrap();
@@ -200,7 +213,7 @@ fn a_prefix_and_layer_ranges_equal_the_full_run() {
 #[test]
 fn positions_beyond_the_learned_ones_are_refused() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gpt2");
-    let model = Transformer::open(&folder).unwrap();
+    let model = testing::open(&folder).unwrap();
     assert_eq!(model.max_positions(), 64);
     assert!(model.embed(&[1; 64], 1, 0).is_ok());
     let error = model.embed(&[1; 64], 1, 1).unwrap_err().to_string();
@@ -223,6 +236,10 @@ fn rounded(folder: &std::path::Path, to: &std::path::Path) {
 
 #[test]
 fn bf16_weights_stay_within_the_distance_of_the_references_bf16_run() {
+    if !testing::on_host().unwrap() {
+        println!("skipped: a device holds its weights in one way only; mapped and resident are the CPU engine's");
+        return;
+    }
     let summary = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/summary.json");
     let summary = checkpoint::read_json_value(&summary).unwrap();
     let mut checked = 0;

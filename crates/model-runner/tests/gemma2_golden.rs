@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use checkpoint::Checkpoint;
-use model_runner::{Keep, Tokenizer, Transformer};
+use model_runner::{Keep, Tokenizer, testing};
 use tasks::Tokenize;
 
 fn folder() -> PathBuf {
@@ -33,7 +33,7 @@ fn ids() -> Vec<u32> {
 
 #[test]
 fn any_split_into_prefix_and_layer_ranges_equals_the_full_run() {
-    let model = Transformer::open(&folder()).unwrap();
+    let model = testing::open(&folder()).unwrap();
     let ids = ids();
     let (first, second) = ids.split_at(24);
     for prompt in [first, second] {
@@ -72,7 +72,7 @@ fn any_split_into_prefix_and_layer_ranges_equals_the_full_run() {
 
 #[test]
 fn batch_size_and_order_change_nothing() {
-    let model = Transformer::open(&folder()).unwrap();
+    let model = testing::open(&folder()).unwrap();
     let ids = ids();
     let prefix = model.prefix(&ids[..18], 4, None).unwrap();
     let tails: Vec<Vec<u32>> = (0..9)
@@ -104,7 +104,7 @@ fn batch_size_and_order_change_nothing() {
 
 #[test]
 fn bad_runs_are_refused_before_anything_is_computed() {
-    let model = Transformer::open(&folder()).unwrap();
+    let model = testing::open(&folder()).unwrap();
     let x = || model.embed(&[5, 6, 7], 1, 0).unwrap();
     assert!(model.run(x(), 1, 0..5, None, Keep::All).is_err());
     assert!(model.run(x(), 2, 0..4, None, Keep::All).is_err());

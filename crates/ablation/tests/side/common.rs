@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use ablation::effects::{LetterLogits, log_odds};
 use ablation::{Capture, Item, Pair, Readout, Stage};
-use model_runner::{Keep, Transformer};
+use model_runner::{Keep, Transformer, testing};
 use sae::{Architecture, Metadata, Normalization, Output, Reshape, Sae, SaeConfig, Weights};
 
 pub(crate) const LAYER: usize = 1;
 
 pub(crate) fn model() -> Transformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../model-runner/tests/golden/gemma2");
-    Transformer::open(&folder).unwrap()
+    testing::open(&folder).unwrap()
 }
 
 /// The stream after the site's layer of a whole prompt, `[positions, d_model]`.

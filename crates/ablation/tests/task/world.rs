@@ -5,9 +5,8 @@ use std::sync::OnceLock;
 
 use ablation::attribution::AnswerSet;
 use ablation::{Capture, Item, Labelled, Stage};
-use checkpoint::Checkpoint;
-use model_runner::plain::{ParamSet, PlainModel};
-use model_runner::{Tokenizer, Transformer};
+use model_runner::plain::PlainModel;
+use model_runner::{Tokenizer, Transformer, testing};
 use sae::{Sae, SparseLatents};
 use tasks::{
     AnswerTokens, Assignment, IclDraw, IclSet, Letter, PromptSet, Template, Tokenize, Vocabulary, build_prompts,
@@ -38,14 +37,12 @@ pub(crate) fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let folder = path("model");
-        let model = Transformer::open(&folder).unwrap();
-        let params = ParamSet::read(model.config(), &Checkpoint::open(&folder).unwrap()).unwrap();
-        let device = model_runner::device("flex").unwrap().autodiff();
+        let model = testing::open(&folder).unwrap();
         let tokenizer = Tokenizer::open(&folder, model.config().bos_token_id).unwrap();
         let vocabulary = vocabulary(&tokenizer).unwrap();
         let lower = |letter: Letter| *tokenizer.encode(&letter.lower().to_string()).unwrap().last().unwrap();
         World {
-            plain: PlainModel::new(model.config(), &params, &device, false).unwrap(),
+            plain: model.differentiable().unwrap(),
             answers: AnswerSet {
                 capitals: *AnswerTokens::new(&tokenizer).unwrap().ids(),
                 lower: std::array::from_fn(|index| lower(Letter::from_index(index).unwrap())),

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use checkpoint::{Dtype, SafetensorsStream, TensorSlot};
 use clap::{Args, ValueEnum};
-use model_runner::{BosPolicy, HookName, Keep, ModelConfig, Point, Tokenizer, Transformer, choose_bos};
+use model_runner::{BosPolicy, HookName, Keep, ModelConfig, Point, PromptGroup, Tokenizer, Transformer, choose_bos};
 use rayon::prelude::*;
 
 use super::prompts::Prompts;
+use crate::device::DeviceArgs;
 use crate::{embedded, failure, locate};
 
 /// Values held at a time before they are written, over all points.
@@ -64,6 +65,9 @@ pub(crate) struct ActivationsArgs {
     /// Under which names.
     #[arg(long, value_enum, default_value = "both")]
     names: Names,
+    /// Where passes run.
+    #[command(flatten)]
+    place: DeviceArgs,
     /// Where to.
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
@@ -106,7 +110,7 @@ pub(crate) fn activations(args: &ActivationsArgs) -> anyhow::Result<u8> {
         Some(text) => locate::model(text, args.prompts.is_some())?.path,
         None => embedded::folder()?.join("model"),
     };
-    let model = Transformer::open(&folder)?;
+    let model = args.place.model(&folder)?;
     let config = model.config();
     let prompts = match (&args.ids, &args.prompts) {
         (Some(file), _) => Prompts::of_tensor(file, &args.tensor)?,
@@ -277,9 +281,21 @@ fn run_batch(
         }
     };
     let layers = if wants_end { config.layers } else { layers };
+    let wanted = |hook: HookName| {
+        let next = HookName {
+            layer: hook.layer + 1,
+            point: Point::ResidPre,
+        };
+        outputs.contains(&Output::Hook(hook))
+            || (hook.point == Point::ResidPost && outputs.contains(&Output::Hook(next)))
+    };
     // Where only last positions are written, the last layer computes no other.
     let keep = if last_only { Keep::Last } else { Keep::All };
-    let last = model.run_tapped(x, batch.len(), 0..layers, None, keep, &mut tap)?;
+    let group = PromptGroup {
+        batch: batch.len(),
+        prefix: None,
+    };
+    let last = model.run_tapped_at(x, group, 0..layers, keep, &wanted, &mut tap)?;
     if wants_end {
         let normed = model.final_norm(&last);
         for (slot, output) in outputs.iter().enumerate() {

@@ -16,10 +16,10 @@ use ablation::select::{LatentProbe, by_sparse_probe, own_latents};
 use anyhow::Context;
 use clap::{Args, Parser};
 use linear_probe::Design;
-use model_runner::Transformer;
 use report::Format;
 use sae::{Columns, Sae};
 
+use crate::device::DeviceArgs;
 use crate::progress::{Mode, Progress};
 use crate::run::RunArgs;
 use crate::run::plan::Plan;
@@ -65,6 +65,9 @@ pub(crate) struct ExplainArgs {
     /// Latents shown for each SAE, or absorbed words shown in all.
     #[arg(long, value_name = "N", default_value_t = 12)]
     limit: usize,
+    /// Where passes run.
+    #[command(flatten)]
+    place: DeviceArgs,
     /// Progress on stderr.
     #[arg(long, value_enum, default_value = "auto")]
     progress: Mode,
@@ -151,7 +154,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<u8> {
     }
     let progress = Progress::new(args.progress, 4);
     progress.doing("running prefixes");
-    let model = Transformer::open(&plan.model_dir)?;
+    let model = args.place.model(&plan.model_dir)?;
     let stages = Stages::new(&model, &plan)?;
     progress.done(&format!(
         "ran {} example sets",
@@ -216,6 +219,7 @@ fn run_args(args: &ExplainArgs) -> anyhow::Result<RunArgs> {
     run.layer = args.layer;
     run.held_out.clone_from(&args.held_out);
     run.seed = args.seed;
+    run.place.clone_from(&args.place);
     run.sae = args
         .sae
         .iter()

@@ -9,11 +9,11 @@ use clap::{Args, Parser, ValueEnum};
 use linear_probe::SgdConfig;
 use model_runner::BosPolicy;
 
+use crate::device::DeviceArgs;
 use crate::dump::OpenArgs;
 use crate::progress::Mode;
 use crate::run::args::positive;
 use crate::run::{Icl, RunArgs};
-use crate::size::Size;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -139,10 +139,9 @@ pub(crate) struct PaperArgs {
     /// Measure units again that are already finished.
     #[arg(long, help_heading = "How it runs")]
     pub(crate) rerun: bool,
-    /// Memory that widened weights, kept prefixes and blocks of captures and edits share; what does not fit is run in smaller
-    /// parts or again, with the same results.
-    #[arg(long, default_value = "8GiB", value_name = "SIZE", help_heading = "How it runs")]
-    pub(crate) memory: Size,
+    /// Where passes run.
+    #[command(flatten)]
+    pub(crate) place: DeviceArgs,
     /// Threads [default: all].
     #[arg(long, value_parser = positive, value_name = "N", help_heading = "How it runs")]
     pub(crate) threads: Option<usize>,
@@ -173,6 +172,7 @@ impl PaperArgs {
         run.open = self.open.clone();
         run.icl = self.icl;
         run.seed = self.seed;
+        run.place.clone_from(&self.place);
         run
     }
 

@@ -6,9 +6,8 @@ use std::rc::Rc;
 
 use ablation::attribution::AnswerSet;
 use ablation::{Capture, Item, Labelled, Stage};
-use checkpoint::Checkpoint;
 use model_runner::Transformer;
-use model_runner::plain::{ParamSet, PlainModel};
+use model_runner::plain::PlainModel;
 use tasks::{PartnerRequest, PromptSet, partners};
 
 use super::args::PaperArgs;
@@ -144,12 +143,7 @@ impl<'m> Lab<'m> {
 
     /// The model as a graph of array operations that records gradients.
     pub(crate) fn plain(&self) -> anyhow::Result<&PlainModel> {
-        once(&self.plain, || {
-            let config = self.model.config();
-            let params = ParamSet::read(config, &Checkpoint::open(&self.plan.model_dir)?)?;
-            let device = model_runner::device("flex")?.autodiff();
-            Ok(PlainModel::new(config, &params, &device, false)?)
-        })
+        once(&self.plain, || Ok(self.model.differentiable()?))
     }
 
     pub(crate) fn answers(&self) -> AnswerSet {

@@ -6,7 +6,7 @@ use ablation::Labelled;
 use linear_probe::metrics::{ClassScores, evaluate};
 use linear_probe::sgd::{self, Start};
 use linear_probe::{Design, Labels, LogisticConfig, LogisticProbe, Rows, SgdConfig, fit_logistic};
-use model_runner::{Budget, Residency, Transformer};
+use model_runner::Transformer;
 use serde_json::json;
 use stats::seed::sub_seed;
 
@@ -27,8 +27,7 @@ pub(crate) struct Opener<'m> {
 impl<'m> Opener<'m> {
     pub(crate) fn lab(&self) -> anyhow::Result<&Lab<'m>> {
         if self.model.get().is_none() {
-            let budget = Budget::of(self.args.memory.0);
-            let model = Transformer::open_with(&self.plan.model_dir, Residency::Auto, budget)?;
+            let model = self.args.place.model(&self.plan.model_dir)?;
             let _ = self.model.set(model);
         }
         let model = self
@@ -41,7 +40,7 @@ impl<'m> Opener<'m> {
     /// What every unit depends on.
     pub(crate) fn key(&self) -> serde_json::Value {
         let (plan, args) = (self.plan, self.args);
-        json!({
+        let mut key = json!({
             "model": plan.model_hash,
             "tokenizer": plan.tokenizer_hash,
             "train": names_hash(plan, &plan.split.train),
@@ -50,7 +49,12 @@ impl<'m> Opener<'m> {
             "icl": format!("{:?}", args.icl),
             "leading_newline": args.leading_newline,
             "seed": args.seed,
-        })
+        });
+        // Left out where it is the CPU, as in keys from before there was a choice.
+        if let Some((device, dtype)) = &plan.device {
+            key["device"] = json!([device, dtype]);
+        }
+        key
     }
 
     pub(crate) fn sae_key(&self, member: &Member) -> serde_json::Value {

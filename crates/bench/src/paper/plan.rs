@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     /// `"a"` to `"z"`, the last token of each.
     pub(crate) lower: [u32; 26],
     pub(crate) saes: Vec<Member>,
+    /// Kind of device and number type of passes, where they are not the CPU's.
+    pub(crate) device: Option<(&'static str, String)>,
     /// What the reader must know.
     pub(crate) notes: Vec<String>,
     pub(crate) failed: Vec<(String, String)>,
@@ -133,6 +135,7 @@ impl Plan {
             answers,
             lower,
             saes,
+            device: args.place.key()?,
             notes,
             failed,
             vocabulary,

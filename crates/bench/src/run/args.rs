@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-use model_runner::{BosPolicy, Budget};
+use model_runner::BosPolicy;
 
+use crate::device::DeviceArgs;
 use crate::dump::OpenArgs;
 use crate::progress::Mode;
 use crate::size::Size;
@@ -172,10 +173,6 @@ pub(crate) struct RunArgs {
     /// Most that the cache may hold; what was used longest ago goes first.
     #[arg(long, default_value = "20GiB", value_name = "SIZE", help_heading = "How it runs")]
     pub(crate) cache_size: Size,
-    /// Memory that widened weights, kept prefixes and blocks of captures and edits share; what does not fit is run in smaller
-    /// parts or again, with the same results.
-    #[arg(long, default_value = "8GiB", value_name = "SIZE", help_heading = "How it runs")]
-    pub(crate) memory: Size,
     /// Show where the time went, by stage, on stderr.
     #[arg(long, help_heading = "How it runs")]
     pub(crate) profile: bool,
@@ -188,12 +185,9 @@ pub(crate) struct RunArgs {
     /// Threads [default: all].
     #[arg(long, value_parser = positive, value_name = "N", help_heading = "How it runs")]
     pub(crate) threads: Option<usize>,
-    /// Device: `flex` (CPU).
-    #[arg(long, default_value = "flex", help_heading = "How it runs")]
-    pub(crate) device: String,
-    /// Number type of the forward pass: `f32`.
-    #[arg(long, default_value = "f32", help_heading = "How it runs")]
-    pub(crate) dtype: String,
+    /// Where passes run.
+    #[command(flatten)]
+    pub(crate) place: DeviceArgs,
     /// Progress on stderr.
     #[arg(long, value_enum, default_value = "auto", help_heading = "How it runs")]
     pub(crate) progress: Mode,
@@ -223,11 +217,6 @@ impl RunArgs {
     pub(crate) fn redrawn(&self, source: Source) -> Option<u64> {
         let own = self.redraw.iter().rev().find(|redraw| redraw.source == source);
         own.map(|redraw| redraw.seed)
-    }
-
-    /// What `--memory` allows.
-    pub(crate) fn budget(&self) -> Budget {
-        Budget::of(self.memory.0)
     }
 
     /// Whether every arm is measured.

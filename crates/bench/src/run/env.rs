@@ -2,20 +2,23 @@
 
 use store::Env;
 
-/// This process and machine.
-pub(crate) fn here() -> Env {
+/// This process and machine. `device`: where passes ran, for people.
+pub(crate) fn here(device: &str) -> Env {
     Env {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         git_commit: option_env!("VERNIER_GIT_COMMIT").map(ToOwned::to_owned),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        device: "flex".to_owned(),
+        device: device.to_owned(),
         cpu: cpu_name(),
         threads: rayon::current_num_threads() as u32,
-        features: if cfg!(feature = "download") {
-            vec!["download".to_owned()]
-        } else {
-            Vec::new()
-        },
+        features: [
+            ("download", cfg!(feature = "download")),
+            ("wgpu", cfg!(feature = "wgpu")),
+        ]
+        .into_iter()
+        .filter(|(_, compiled)| *compiled)
+        .map(|(name, _)| name.to_owned())
+        .collect(),
     }
 }
 

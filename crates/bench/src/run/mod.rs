@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ablation::{Captured, EffectRow, Remembered};
-use model_runner::{Residency, Transformer};
 use store::{Draft, Record, Spec, Stage as TimedStage, Store, Timing, Writer};
 
 pub(crate) use args::{Icl, RunArgs};
@@ -152,7 +151,7 @@ fn run_missing(
     let begun = Instant::now();
     let memory = memory::Watch::start();
     // The model is opened first: a checkpoint that is refused leaves no folder behind.
-    let model = Transformer::open_with(&plan.model_dir, Residency::Auto, args.budget())?;
+    let model = args.place.model(&plan.model_dir)?;
     let writer = Writer::open(&args.out, LOCK_WAIT)?;
     progress.doing("running prefixes");
     let profile = Profile::default();
@@ -217,7 +216,7 @@ fn run_missing(
                 let own = profile.take();
                 spent.extend(own.iter().cloned());
                 let timing = timing(own);
-                let record = profile.time("report", None, || keep(&writer, plan, &site, spec, unit, timing))?;
+                let record = profile.time("report", None, || keep(&writer, lab, spec, unit, timing))?;
                 // Not of the next unit, whose stages its own record lists.
                 spent.extend(profile.take());
                 progress.done(&format!("{id}: {:.1} s", unit_begun.elapsed().as_secs_f64()));
@@ -228,7 +227,12 @@ fn run_missing(
             Err(error) => {
                 let reason = format!("{error:#}");
                 writer.put(
-                    Draft::failed(spec.clone(), env::here(), timing(profile.take()), reason.clone()),
+                    Draft::failed(
+                        spec.clone(),
+                        env::here(model.device().label()),
+                        timing(profile.take()),
+                        reason.clone(),
+                    ),
                     None,
                 )?;
                 progress.done(&format!("{id}: failed"));
@@ -249,12 +253,13 @@ fn of_all_units(stage: &TimedStage) -> TimedStage {
 }
 
 /// Writes a unit's rows and then its record.
-fn keep(writer: &Writer, plan: &Plan, site: &Site, spec: &Spec, unit: Unit, timing: Timing) -> anyhow::Result<Record> {
+fn keep(writer: &Writer, lab: Lab<'_>, spec: &Spec, unit: Unit, timing: Timing) -> anyhow::Result<Record> {
+    let (plan, site, model) = (lab.plan, lab.site, lab.stages.test.model());
     let mut rows = writer.rows::<EffectRow>(spec)?;
     for row in &unit.rows {
         rows.write(row)?;
     }
-    let mut draft = Draft::finished(spec.clone(), env::here(), timing);
+    let mut draft = Draft::finished(spec.clone(), env::here(model.device().label()), timing);
     draft.warnings = plan
         .warnings
         .iter()

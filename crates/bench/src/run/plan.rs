@@ -264,8 +264,8 @@ fn directions_spec(
         words_hash: words_hash.to_string(),
         prompts_hash: prompts_hash.to_string(),
         seed: args.seed,
-        dtype: args.dtype.clone(),
-        device: args.device.clone(),
+        dtype: args.place.dtype.clone(),
+        device: args.place.kind()?.to_owned(),
         // A cap that cuts nothing is none.
         limit: args
             .limit
@@ -277,13 +277,7 @@ fn directions_spec(
 
 /// The model's folder; refuses settings that no model can run with.
 pub(crate) fn find_model(args: &RunArgs) -> anyhow::Result<Resolved> {
-    model_runner::device(&args.device)?;
-    if args.dtype != "f32" {
-        return Err(failure::usage(format!(
-            "`--dtype {}`: only `f32` is implemented",
-            args.dtype
-        )));
-    }
+    args.place.open()?;
     match &args.model {
         Some(text) => locate::model(text, true),
         None => Ok(Resolved {

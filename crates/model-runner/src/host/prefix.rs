@@ -1,5 +1,8 @@
 //! Keys and values of a prompt's first positions, kept so that they are computed once.
 
+use crate::error::{ModelError, Result};
+use crate::plain::Past;
+
 /// Keys and values of one layer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PrefixLayer {
@@ -15,8 +18,15 @@ pub(crate) struct PrefixLayer {
 /// later position shares it.
 #[derive(Clone, Debug)]
 pub struct PrefixCache {
-    pub(crate) len: usize,
-    pub(crate) layers: Vec<PrefixLayer>,
+    len: usize,
+    kept: Kept,
+}
+
+/// Where they are: where the model runs that made them.
+#[derive(Clone, Debug)]
+enum Kept {
+    Host(Vec<PrefixLayer>),
+    Device(Vec<Past>),
 }
 
 impl PrefixCache {
@@ -35,16 +45,52 @@ impl PrefixCache {
     /// Layers held.
     #[must_use]
     pub fn layers(&self) -> usize {
-        self.layers.len()
+        match &self.kept {
+            Kept::Host(layers) => layers.len(),
+            Kept::Device(layers) => layers.len(),
+        }
     }
 
-    /// Bytes of memory held.
+    /// Bytes of memory held, on the host or on the device.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|layer| 4 * (layer.k.len() + layer.v.len()))
-            .sum()
+        match &self.kept {
+            Kept::Host(layers) => layers.iter().map(|layer| 4 * (layer.k.len() + layer.v.len())).sum(),
+            Kept::Device(layers) => {
+                let size = |past: &Past| past.k.dims().iter().product::<usize>();
+                layers.iter().map(|past| 2 * 4 * size(past)).sum()
+            }
+        }
+    }
+
+    pub(crate) fn on_host(len: usize, layers: Vec<PrefixLayer>) -> Self {
+        Self {
+            len,
+            kept: Kept::Host(layers),
+        }
+    }
+
+    pub(crate) fn on_device(len: usize, layers: Vec<Past>) -> Self {
+        Self {
+            len,
+            kept: Kept::Device(layers),
+        }
+    }
+
+    /// Layers in memory.
+    pub(crate) fn host(&self) -> Result<&[PrefixLayer]> {
+        match &self.kept {
+            Kept::Host(layers) => Ok(layers),
+            Kept::Device(_) => Err(elsewhere("on a device", "on the CPU")),
+        }
+    }
+
+    /// Layers on a device.
+    pub(crate) fn device(&self) -> Result<&[Past]> {
+        match &self.kept {
+            Kept::Device(layers) => Ok(layers),
+            Kept::Host(_) => Err(elsewhere("on the CPU", "on a device")),
+        }
     }
 }
 
@@ -71,4 +117,10 @@ impl PrefixLayer {
             v: gather(&self.v, width),
         }
     }
+}
+
+fn elsewhere(prefix: &str, model: &str) -> ModelError {
+    ModelError::Run(format!(
+        "the prefix was run {prefix} and the model runs {model}: both must come from one `Transformer`"
+    ))
 }

@@ -56,7 +56,7 @@ pub fn metric_gradient(
     }
     let [_, seq, d] = x.dims();
     let last = x.slice_dim(1, seq - 1..seq).reshape([batch, d]);
-    let logits = model.logits(last);
+    let logits = model.logits(last)?;
     let pick = metric_weights(metrics, model.config.vocab_size);
     let weights = Tensor::<2>::from_data(TensorData::new(pick, [batch, model.config.vocab_size]), &model.device);
     let values = (logits * weights).sum_dim(1);

@@ -3,44 +3,51 @@
 use std::ops::Range;
 
 use burn::prelude::*;
-use burn::tensor::activation;
+use burn::tensor::{DType, activation};
 use kernels::Activation;
 
-use super::params::Leaves;
+use super::params::Source;
+use super::shared::{Frame, Shared};
 use crate::config::{Layout, ModelConfig, Norm, Rope, Window};
 use crate::error::Result;
 use crate::host::RopeTable;
 use crate::layout::{Names, NormPlace, Piece, Projection};
+use crate::names::Point;
+
+/// Hook points of one block that somebody wants to see, `[rows, width]` each.
+pub(crate) type Seen = Vec<(Point, Tensor<2>)>;
 
 /// A projection over leaves in checkpoint layout.
-struct PlainLinear {
+pub(super) struct PlainLinear {
     /// Weight and bias of each stored tensor, with the outputs that are taken of it.
     parts: Vec<(Tensor<2>, Option<Tensor<1>>, Piece)>,
     /// Stored `[in, out]`.
     in_out: bool,
+    /// What the product is computed in, where it is not f32.
+    dtype: Option<DType>,
 }
 
 impl PlainLinear {
-    fn new(leaves: &Leaves, config: &ModelConfig, projection: Projection) -> Result<Self> {
+    fn new(source: &Source<'_>, config: &ModelConfig, projection: Projection) -> Result<Self> {
+        let bias = projection.bias;
         let parts = projection
             .pieces
             .into_iter()
-            .map(|piece| {
-                let bias = projection
-                    .bias
-                    .then(|| leaves.vector(&format!("{}.bias", piece.tensor)))
-                    .transpose()?;
-                Ok((leaves.matrix(&format!("{}.weight", piece.tensor))?, bias, piece))
-            })
+            .map(|piece| source.linear(config, piece, bias))
             .collect::<Result<_>>()?;
         Ok(Self {
             parts,
-            in_out: config.layout == Layout::Gpt2,
+            in_out: config.layout == Layout::Gpt2 && !source.transposed(),
+            dtype: source.dtype(),
         })
     }
 
     /// `[rows, in]` to one `[rows, outputs]` for each part.
-    fn parts(&self, x: &Tensor<2>) -> Vec<Tensor<2>> {
+    pub(super) fn parts(&self, x: &Tensor<2>) -> Vec<Tensor<2>> {
+        let x = match self.dtype {
+            Some(dtype) => x.clone().cast(dtype),
+            None => x.clone(),
+        };
         self.parts
             .iter()
             .map(|(weight, bias, piece)| {
@@ -50,6 +57,9 @@ impl PlainLinear {
                     weight.clone().transpose()
                 };
                 let mut out = x.clone().matmul(weight);
+                if self.dtype.is_some() {
+                    out = out.cast(DType::F32);
+                }
                 if let Some(bias) = bias {
                     out = out + bias.clone().unsqueeze();
                 }
@@ -71,7 +81,7 @@ impl PlainLinear {
             .collect()
     }
 
-    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+    pub(super) fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         let mut parts = self.parts(x);
         if parts.len() == 1 {
             parts.remove(0)
@@ -90,14 +100,16 @@ pub(super) struct PlainNorm {
 }
 
 impl PlainNorm {
-    pub(super) fn new(leaves: &Leaves, config: &ModelConfig, name: &str) -> Result<Self> {
+    pub(super) fn new(source: &Source<'_>, config: &ModelConfig, name: &str) -> Result<Self> {
         let bias = (config.norm == Norm::Layer)
-            .then(|| leaves.vector(&format!("{name}.bias")))
+            .then(|| source.vector(&format!("{name}.bias"), false))
             .transpose()?;
+        // Constants of a device get Gemma's 1 added once, here; leaves keep the stored weight, whose gradient is asked for.
+        let plus_one = config.norm == Norm::RmsPlusOne && source.constant();
         Ok(Self {
-            weight: leaves.vector(&format!("{name}.weight"))?,
+            weight: source.vector(&format!("{name}.weight"), plus_one)?,
             bias,
-            kind: config.norm,
+            kind: if plus_one { Norm::Rms } else { config.norm },
             eps: config.norm_eps,
         })
     }
@@ -124,8 +136,8 @@ impl PlainNorm {
 
 /// Tensors of one block, in checkpoint layout.
 pub(super) struct PlainLayer {
-    q: PlainLinear,
-    kv: PlainLinear,
+    pub(super) q: PlainLinear,
+    pub(super) kv: PlainLinear,
     o: PlainLinear,
     up: PlainLinear,
     down: PlainLinear,
@@ -133,18 +145,18 @@ pub(super) struct PlainLayer {
     attn_out: Option<PlainNorm>,
     mlp_in: PlainNorm,
     mlp_out: Option<PlainNorm>,
-    q_norm: Option<PlainNorm>,
-    k_norm: Option<PlainNorm>,
+    pub(super) q_norm: Option<PlainNorm>,
+    pub(super) k_norm: Option<PlainNorm>,
     rope: Option<Rope>,
 }
 
 impl PlainLayer {
-    pub(super) fn new(config: &ModelConfig, names: &Names<'_>, layer: usize, leaves: &Leaves) -> Result<Self> {
-        let linear = |projection| PlainLinear::new(leaves, config, projection);
+    pub(super) fn new(config: &ModelConfig, names: &Names<'_>, layer: usize, source: &Source<'_>) -> Result<Self> {
+        let linear = |projection| PlainLinear::new(source, config, projection);
         let norm = |place| {
             names
                 .norm(layer, place)
-                .map(|(name, _)| PlainNorm::new(leaves, config, &name))
+                .map(|(name, _)| PlainNorm::new(source, config, &name))
                 .transpose()
         };
         let missing = || crate::error::ModelError::Run(format!("layer {layer} lacks a norm"));
@@ -186,20 +198,84 @@ impl PlainLayer {
             queries: if last_only { 1 } else { seq },
         };
         let attended = self.attend(config, window, &normed, shape, past);
+        self.after_attention(config, x, &attended, shape, None)
+    }
+
+    /// As [`PlainLayer::run`] against a prefix that lies on the device; also gives the keys and values of `x`'s own positions.
+    pub(super) fn run_shared(
+        &self,
+        config: &ModelConfig,
+        frame: &Frame<'_>,
+        x: Tensor<3>,
+        last_only: bool,
+        seen: Option<&mut Seen>,
+    ) -> (Tensor<3>, Past) {
+        let [batch, seq, d] = x.dims();
+        let normed = self.attn_in.apply(x.clone().reshape([batch * seq, d]));
+        let shape = Shape {
+            batch,
+            seq,
+            queries: if last_only { 1 } else { seq },
+        };
+        let Shared { attended, own } = self.attend_shared(config, frame, &normed, shape);
+        (self.after_attention(config, x, &attended, shape, seen), own)
+    }
+
+    /// The block from the heads' outputs `[batch * queries, heads * head_dim]` on.
+    fn after_attention(
+        &self,
+        config: &ModelConfig,
+        x: Tensor<3>,
+        attended: &Tensor<2>,
+        shape: Shape,
+        mut seen: Option<&mut Seen>,
+    ) -> Tensor<3> {
+        let [batch, seq, d] = x.dims();
+        let mut see = |point: Point, value: &Tensor<2>| {
+            if let Some(seen) = &mut seen {
+                seen.push((point, value.clone()));
+            }
+        };
         // A query's output depends on the other positions through their keys and values only.
         let (x, seq) = (x.slice_dim(1, seq - shape.queries..seq), shape.queries);
         let x = x.reshape([batch * seq, d]);
-        let branch = |out: Tensor<2>, norm: &Option<PlainNorm>| match norm {
-            Some(norm) => norm.apply(out),
-            None => out,
+        see(Point::Z, attended);
+        let raw = self.o.apply(attended);
+        let added = match &self.attn_out {
+            Some(norm) => {
+                see(Point::AttnRaw, &raw);
+                norm.apply(raw)
+            }
+            None => raw,
         };
-        let mid = x.clone() + branch(self.o.apply(&attended), &self.attn_out);
-        let read = if config.parallel { x } else { mid.clone() };
-        let added = branch(self.mlp(config, &self.mlp_in.apply(read)), &self.mlp_out);
-        (mid + added).reshape([batch, seq, d])
+        see(Point::AttnOut, &added);
+        let mid = x.clone() + added;
+        let read = if config.parallel {
+            x
+        } else {
+            see(Point::ResidMid, &mid);
+            mid.clone()
+        };
+        let read = self.mlp_in.apply(read);
+        see(Point::MlpIn, &read);
+        let neurons = self.neurons(config, &read);
+        see(Point::MlpPost, &neurons);
+        let raw = self.down.apply(&neurons);
+        let added = match &self.mlp_out {
+            Some(norm) => {
+                see(Point::MlpRaw, &raw);
+                norm.apply(raw)
+            }
+            None => raw,
+        };
+        see(Point::MlpOut, &added);
+        let out = mid + added;
+        see(Point::ResidPost, &out);
+        out.reshape([batch, seq, d])
     }
 
-    fn mlp(&self, config: &ModelConfig, x: &Tensor<2>) -> Tensor<2> {
+    /// What the MLP's second product reads.
+    fn neurons(&self, config: &ModelConfig, x: &Tensor<2>) -> Tensor<2> {
         let act = |x: Tensor<2>| match config.activation {
             Activation::GeluTanh => activation::gelu_approximate(x),
             Activation::Gelu => activation::gelu(x),
@@ -207,12 +283,11 @@ impl PlainLayer {
             Activation::Relu => activation::relu(x),
         };
         let mut parts = self.up.parts(x);
-        let neurons = match (config.gated, parts.pop()) {
+        match (config.gated, parts.pop()) {
             (true, Some(up)) => act(parts.remove(0)) * up,
             (_, Some(up)) => act(up),
             (_, None) => x.clone(),
-        };
-        self.down.apply(&neurons)
+        }
     }
 
     /// `[batch * seq, d_model]` to `[batch * queries, heads * head_dim]`.
@@ -283,22 +358,23 @@ impl PlainLayer {
 }
 
 /// Rotated keys and values of one layer at the positions before a suffix, shared by all prompts.
-pub(super) struct Past {
-    pub(super) len: usize,
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    pub(crate) len: usize,
     /// `[kv_heads, len, head_dim]`.
-    pub(super) k: Tensor<3>,
+    pub(crate) k: Tensor<3>,
     /// `[kv_heads, len, head_dim]`.
-    pub(super) v: Tensor<3>,
+    pub(crate) v: Tensor<3>,
 }
 
 /// Sizes of one run of a block.
 #[derive(Clone, Copy)]
-struct Shape {
-    batch: usize,
+pub(super) struct Shape {
+    pub(super) batch: usize,
     /// Positions of `x`.
-    seq: usize,
+    pub(super) seq: usize,
     /// The last ones, whose output is wanted.
-    queries: usize,
+    pub(super) queries: usize,
 }
 
 /// True where a key must not be seen, `[1, 1, queries, queries.end]`; `queries` are positions.
@@ -317,15 +393,28 @@ fn mask(window: Window, queries: Range<usize>, device: &Device) -> Tensor<4, Boo
 type Pick = fn((&[f32], &[f32])) -> Vec<f32>;
 
 /// Cosines and sines as tensors, `[1, 1, seq, dims / 2]`.
-struct Rotation {
-    cos: Tensor<4>,
-    sin: Tensor<4>,
+pub(super) struct Rotation {
+    pub(super) cos: Tensor<4>,
+    pub(super) sin: Tensor<4>,
     half: usize,
     head_dim: usize,
 }
 
 impl Rotation {
-    fn new(rope: &Rope, head_dim: usize, positions: Range<usize>, device: &Device) -> Self {
+    /// Of the last `count` of its positions.
+    pub(super) fn last(&self, count: usize) -> Self {
+        let cut = |t: &Tensor<4>| {
+            let len = t.dims()[2];
+            t.clone().slice_dim(2, len - count..len)
+        };
+        Self {
+            cos: cut(&self.cos),
+            sin: cut(&self.sin),
+            ..*self
+        }
+    }
+
+    pub(super) fn new(rope: &Rope, head_dim: usize, positions: Range<usize>, device: &Device) -> Self {
         let table = RopeTable::new(positions.end, rope);
         let seq = positions.len();
         let half = rope.dims / 2;
@@ -344,7 +433,7 @@ impl Rotation {
         }
     }
 
-    fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+    pub(super) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         let low = x.clone().slice_dim(3, 0..self.half);
         let high = x.clone().slice_dim(3, self.half..2 * self.half);
         let (cos, sin) = (self.cos.clone(), self.sin.clone());

@@ -4,12 +4,15 @@
 //! CPU engine (`crate::host`) is the fast path for inference and is held equal to this one by
 //! tests.
 
+mod blocks;
 mod gradient;
 mod layer;
 mod params;
+mod shared;
 mod site;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::prelude::*;
 use burn::tensor::activation;
@@ -22,19 +25,30 @@ use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 use crate::host::PrefixCache;
 use crate::layout::Names;
-use layer::{Past, PlainLayer, PlainNorm};
-use params::Leaves;
+use crate::weights::Weights;
+pub(crate) use blocks::{Blocks, Pass};
+pub(crate) use layer::Past;
+use params::{Leaves, Source};
 
 /// A model whose parameters are tensors of one device.
 pub struct PlainModel {
     config: ModelConfig,
-    leaves: Leaves,
-    embedding: Tensor<2>,
-    positions: Option<Tensor<2>>,
-    head: Tensor<2>,
-    layers: Vec<PlainLayer>,
-    final_norm: PlainNorm,
+    blocks: Arc<Blocks>,
+    ends: Ends,
     device: Device,
+}
+
+/// Embedding and unembedding.
+enum Ends {
+    /// Tensors of the device, leaves like all other parameters.
+    Leaves {
+        leaves: Leaves,
+        embedding: Tensor<2>,
+        positions: Option<Tensor<2>>,
+        head: Tensor<2>,
+    },
+    /// In the mapped checkpoint of the device engine whose blocks these are: rows of the tokens at hand are uploaded.
+    Mapped(Arc<Weights>),
 }
 
 impl PlainModel {
@@ -47,31 +61,47 @@ impl PlainModel {
         let leaves = Leaves::new(params, device, tracked);
         let names = Names::usual(config);
         let matrix = |name: String| leaves.matrix(&format!("{name}.weight"));
+        let source = Source::Leaves(&leaves);
         Ok(Self {
             config: config.clone(),
-            embedding: matrix(names.embedding())?,
-            positions: names.positions().map(|(name, _)| matrix(name)).transpose()?,
-            head: matrix(names.head())?,
-            layers: (0..config.layers)
-                .map(|layer| PlainLayer::new(config, &names, layer, &leaves))
-                .collect::<Result<_>>()?,
-            final_norm: PlainNorm::new(&leaves, config, &names.final_norm())?,
+            blocks: Arc::new(Blocks::new(config, &names, &source)?),
             device: device.clone(),
-            leaves,
+            ends: Ends::Leaves {
+                embedding: matrix(names.embedding())?,
+                positions: names.positions().map(|(name, _)| matrix(name)).transpose()?,
+                head: matrix(names.head())?,
+                leaves,
+            },
         })
+    }
+
+    /// The blocks of a device engine, recording gradients; no weight is copied.
+    pub(crate) fn sharing(config: &ModelConfig, blocks: Arc<Blocks>, weights: Arc<Weights>, device: Device) -> Self {
+        Self {
+            config: config.clone(),
+            blocks,
+            ends: Ends::Mapped(weights),
+            device,
+        }
     }
 
     /// Stream entering layer 0 for `ids` `[batch * seq]`: `[batch, seq, d_model]`.
     ///
     /// # Errors
-    /// The prompts are longer than the learned positions.
+    /// The prompts are longer than the learned positions, or the model shares a device engine's weights.
     pub fn embed(&self, ids: &[u32], batch: usize) -> Result<Tensor<3>> {
+        let Ends::Leaves {
+            embedding, positions, ..
+        } = &self.ends
+        else {
+            return Err(partial());
+        };
         let seq = ids.len() / batch;
         let ids: Vec<i32> = ids.iter().map(|&id| id.cast_signed()).collect();
         let index = Tensor::<1, Int>::from_data(TensorData::new(ids, [batch * seq]), &self.device);
-        let rows = self.embedding.clone().select(0, index) * self.config.embedding_scale();
+        let rows = embedding.clone().select(0, index) * self.config.embedding_scale();
         let x = rows.reshape([batch, seq, self.config.hidden_size]);
-        match &self.positions {
+        match positions {
             None => Ok(x),
             Some(positions) if seq > positions.dims()[0] => Err(ModelError::Run(format!(
                 "prompts of {seq} tokens; the model has {} positions",
@@ -84,12 +114,20 @@ impl PlainModel {
     /// Runs one layer on `[batch, seq, d_model]`, positions from 0.
     #[must_use]
     pub fn layer(&self, layer: usize, x: Tensor<3>) -> Tensor<3> {
-        self.layers[layer].run(&self.config, self.config.windows[layer], x, None, false)
+        self.blocks.layers[layer].run(&self.config, self.config.windows[layer], x, None, false)
     }
 
     /// Runs `layers` on the positions after a prefix, `[batch, seq, d_model]`, down to the last position: `[batch, d_model]`.
-    fn suffix(&self, x: Tensor<3>, layers: Range<usize>, prefix: &PrefixCache) -> Tensor<2> {
+    fn suffix(&self, x: Tensor<3>, layers: Range<usize>, prefix: &PrefixCache) -> Result<Tensor<2>> {
         let [batch, seq, d] = x.dims();
+        if matches!(self.ends, Ends::Mapped(_)) {
+            let pass = Pass {
+                layers,
+                prefix: Some(prefix),
+                last_only: true,
+            };
+            return Ok(self.blocks.last(x, &pass, &self.device.clone().inner())?);
+        }
         let (heads, hd) = (self.config.kv_heads, self.config.head_dim);
         let past = |values: &[f32]| {
             let data = TensorData::new(values.to_vec(), [heads, prefix.len(), hd]);
@@ -99,46 +137,77 @@ impl PlainModel {
         let none = layers.is_empty();
         let mut x = x;
         for layer in layers {
-            let kept = &prefix.layers[layer];
+            let kept = &prefix.host()?[layer];
             let past = (!prefix.is_empty()).then(|| Past {
                 len: prefix.len(),
                 k: past(&kept.k),
                 v: past(&kept.v),
             });
             let window = self.config.windows[layer];
-            x = self.layers[layer].run(&self.config, window, x, past.as_ref(), layer + 1 == last);
+            x = self.blocks.layers[layer].run(&self.config, window, x, past.as_ref(), layer + 1 == last);
         }
         let seq = if none { seq } else { 1 };
-        x.slice_dim(1, seq - 1..seq).reshape([batch, d])
+        Ok(x.slice_dim(1, seq - 1..seq).reshape([batch, d]))
     }
 
     /// The last norm's output, `[rows, d_model]` in and out.
     #[must_use]
     pub fn final_norm(&self, x: Tensor<2>) -> Tensor<2> {
-        self.final_norm.apply(x)
+        self.blocks.final_norm.apply(x)
     }
 
     /// Logits over the whole vocabulary of stream rows `[rows, d_model]`: `[rows, vocab]`.
-    #[must_use]
-    pub fn logits(&self, x: Tensor<2>) -> Tensor<2> {
-        self.capped(self.final_norm(x).matmul(self.head.clone().transpose()))
+    ///
+    /// # Errors
+    /// The model shares a device engine's weights, which lack the unembedding.
+    pub fn logits(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        let Ends::Leaves { head, .. } = &self.ends else {
+            return Err(partial());
+        };
+        Ok(self.capped(self.final_norm(x).matmul(head.clone().transpose())))
     }
 
     /// Logits of chosen tokens of stream rows `[rows, d_model]`: `[rows, tokens]`.
-    fn logits_of(&self, x: Tensor<2>, tokens: Tensor<1, Int>) -> Tensor<2> {
-        let head = self.head.clone().select(0, tokens);
-        self.capped(self.final_norm(x).matmul(head.transpose()))
+    fn logits_of(&self, x: Tensor<2>, tokens: &[u32]) -> Result<Tensor<2>> {
+        let head = match &self.ends {
+            Ends::Leaves { head, .. } => {
+                let index: Vec<i32> = tokens.iter().map(|token| token.cast_signed()).collect();
+                let index = Tensor::<1, Int>::from_data(TensorData::new(index, [tokens.len()]), &self.device);
+                head.clone().select(0, index)
+            }
+            Ends::Mapped(weights) => {
+                let rows = weights.head_rows(&self.config, tokens)?;
+                let data = TensorData::new(rows, [tokens.len(), self.config.hidden_size]);
+                Tensor::from_data(data, &self.device.clone().inner())
+            }
+        };
+        Ok(self.capped(self.final_norm(x).matmul(head.transpose())))
     }
 
     fn capped(&self, logits: Tensor<2>) -> Tensor<2> {
-        match self.config.final_softcap {
-            Some(cap) => activation::tanh(logits / cap) * cap,
-            None => logits,
-        }
+        capped(logits, self.config.final_softcap)
     }
 
-    /// Every parameter tensor in the order of the [`ParamSet`].
+    /// Every parameter tensor in the order of the [`ParamSet`]; none where the weights are a device engine's.
     pub(crate) fn parameters(&self) -> &[params::AnyTensor] {
-        self.leaves.all()
+        match &self.ends {
+            Ends::Leaves { leaves, .. } => leaves.all(),
+            Ends::Mapped(_) => &[],
+        }
     }
+}
+
+/// Softly limits logits where the model does.
+pub(crate) fn capped(logits: Tensor<2>, cap: Option<f64>) -> Tensor<2> {
+    match cap {
+        Some(cap) => activation::tanh(logits / cap) * cap,
+        None => logits,
+    }
+}
+
+fn partial() -> ModelError {
+    ModelError::Run(
+        "a model that shares a device engine's weights runs from a site on, and gives logits of chosen tokens"
+            .to_owned(),
+    )
 }

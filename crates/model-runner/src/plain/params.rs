@@ -1,16 +1,18 @@
 //! Parameters on the host, and their tensors on a device.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::prelude::*;
-use burn::tensor::Gradients;
+use burn::tensor::{DType, Gradients};
 use checkpoint::Checkpoint;
 use checkpoint::write::TensorData as FileTensor;
 
-use crate::config::ModelConfig;
+use crate::config::{Layout, ModelConfig};
+use crate::device::Precision;
 use crate::error::{ModelError, Result};
-use crate::layout::{Names, tensor_shapes};
+use crate::layout::{Names, Piece, tensor_shapes};
 
 /// All parameters of a model on the host, in the order and layout of its checkpoint.
 #[derive(Clone, Debug)]
@@ -155,4 +157,109 @@ impl Leaves {
             ))),
         }
     }
+}
+
+/// Where a block's parameters come from.
+pub(super) enum Source<'a> {
+    /// Tensors that are there already, in checkpoint layout.
+    Leaves(&'a Leaves),
+    /// A mapped checkpoint, from which tensors go to the device one by one, as constants.
+    Checkpoint {
+        checkpoint: &'a Checkpoint,
+        device: &'a Device,
+        precision: Precision,
+    },
+}
+
+/// Weight `[outputs, inputs]` (or `[inputs, outputs]`, where stored so), bias, and which outputs are taken.
+type Part = (Tensor<2>, Option<Tensor<1>>, Piece);
+
+impl Source<'_> {
+    /// Whether nobody asks for gradients of the parameters themselves.
+    pub(super) fn constant(&self) -> bool {
+        matches!(self, Self::Checkpoint { .. })
+    }
+
+    /// Whether weights are `[outputs, inputs]` whatever the checkpoint does.
+    pub(super) fn transposed(&self) -> bool {
+        self.constant()
+    }
+
+    /// What products with weights are computed in, where it is not f32.
+    pub(super) fn dtype(&self) -> Option<DType> {
+        match self {
+            Self::Leaves(_) => None,
+            Self::Checkpoint { precision, .. } => precision.dtype(),
+        }
+    }
+
+    /// A vector, in f32; with `plus_one`, 1 is added.
+    pub(super) fn vector(&self, name: &str, plus_one: bool) -> Result<Tensor<1>> {
+        match self {
+            Self::Leaves(leaves) => leaves.vector(name),
+            Self::Checkpoint { checkpoint, device, .. } => {
+                let mut values = checkpoint.get(name)?.to_f32()?;
+                if plus_one {
+                    values.iter_mut().for_each(|value| *value += 1.0);
+                }
+                let len = values.len();
+                Ok(Tensor::from_data(TensorData::new(values, [len]), *device))
+            }
+        }
+    }
+
+    /// One piece of a projection. From a checkpoint only the outputs that the piece takes are uploaded.
+    pub(super) fn linear(&self, config: &ModelConfig, piece: Piece, bias: bool) -> Result<Part> {
+        let (weight, offset) = (format!("{}.weight", piece.tensor), format!("{}.bias", piece.tensor));
+        match self {
+            Self::Leaves(leaves) => {
+                let bias = bias.then(|| leaves.vector(&offset)).transpose()?;
+                Ok((leaves.matrix(&weight)?, bias, piece))
+            }
+            Self::Checkpoint { checkpoint, device, .. } => {
+                let values = rows_of(checkpoint, &weight, &piece, config.layout == Layout::Gpt2)?;
+                let outputs: usize = piece.outputs.iter().map(Range::len).sum();
+                let input = values.len() / outputs.max(1);
+                let data = TensorData::new(values, [outputs, input]);
+                let weight = match self.dtype() {
+                    Some(dtype) => Tensor::from_data(data.convert_dtype(dtype), (*device, dtype)),
+                    None => Tensor::from_data(data, *device),
+                };
+                let bias = bias
+                    .then(|| -> Result<Tensor<1>> {
+                        let stored = checkpoint.get(&offset)?.to_f32()?;
+                        let taken: Vec<f32> = piece
+                            .outputs
+                            .iter()
+                            .flat_map(|range| stored[range.clone()].to_vec())
+                            .collect();
+                        Ok(Tensor::from_data(TensorData::new(taken, [outputs]), *device))
+                    })
+                    .transpose()?;
+                let whole = Piece {
+                    tensor: piece.tensor,
+                    outputs: std::iter::once(0..outputs).collect(),
+                    stored: outputs,
+                };
+                Ok((weight, bias, whole))
+            }
+        }
+    }
+}
+
+/// The weights of a piece's outputs, `[outputs, inputs]`; `in_out`: they are stored `[inputs, outputs]`.
+fn rows_of(checkpoint: &Checkpoint, name: &str, piece: &Piece, in_out: bool) -> Result<Vec<f32>> {
+    let view = checkpoint.get(name)?;
+    let mut values = Vec::new();
+    if !in_out {
+        for range in &piece.outputs {
+            view.extend_rows_f32(range.clone(), &mut values)?;
+        }
+        return Ok(values);
+    }
+    let stored = view.to_f32()?;
+    for output in piece.outputs.iter().cloned().flatten() {
+        values.extend(stored.iter().skip(output).step_by(piece.stored));
+    }
+    Ok(values)
 }

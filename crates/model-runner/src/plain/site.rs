@@ -1,6 +1,6 @@
 //! Gradients of letter logits with respect to the vector at one position, by partial runs.
 //!
-//! Only the positions from the site on and the layers above it are run, against the keys and values of the CPU engine: for a
+//! Only the positions from the site on and the layers above it are run, against keys and values that were run before: for a
 //! prompt of 90 tokens that is a fifteenth of a whole pass. Deliberately absent: what the gradient is taken for (first-order
 //! attribution and integrated gradients are compositions of this, made by the caller).
 
@@ -77,10 +77,8 @@ pub fn site_gradient(model: &PlainModel, run: SiteRun<'_>, tokens: &[u32], weigh
     let data = TensorData::new(run.stream.to_vec(), [run.batch, seq, d]);
     let x = Tensor::<3>::from_data(data, device).require_grad();
     let above: Range<usize> = run.from_layer..layers;
-    let last = model.suffix(x.clone(), above, run.prefix);
-    let index: Vec<i32> = tokens.iter().map(|token| token.cast_signed()).collect();
-    let index = Tensor::<1, Int>::from_data(TensorData::new(index, [tokens.len()]), device);
-    let logits = model.logits_of(last, index);
+    let last = model.suffix(x.clone(), above, run.prefix)?;
+    let logits = model.logits_of(last, tokens)?;
     let data = TensorData::new(weights.to_vec(), [run.batch, tokens.len()]);
     let weights = Tensor::<2>::from_data(data, device);
     let gradients = (logits.clone() * weights).sum().backward();

@@ -8,10 +8,8 @@ use ablation::das::{self, DasConfig, Differentiable};
 use ablation::paper::random_like;
 use ablation::select::{LatentProbe, by_sparse_probe};
 use ablation::{Arm, Captured, Editor, SaeSide};
-use checkpoint::Checkpoint;
 use linear_probe::inlp::{Inlp, InlpConfig, inlp};
 use linear_probe::{Design, Labels, LogisticConfig};
-use model_runner::plain::{ParamSet, PlainModel};
 use stats::seed::sub_seed;
 use store::{Estimate, Warning};
 
@@ -78,9 +76,7 @@ pub(super) fn of_directions(lab: Lab<'_>, unit: &mut Unit) -> anyhow::Result<()>
     unit.arm(lab, &arms::inlp(&found, directions), None)?;
     ranks(lab, &found, unit);
 
-    let params = ParamSet::read(lab.stages.train.model().config(), &Checkpoint::open(&plan.model_dir)?)?;
-    let device = model_runner::device(&args.device)?.autodiff();
-    let plain = PlainModel::new(lab.stages.train.model().config(), &params, &device, false)?;
+    let plain = lab.stages.train.model().differentiable()?;
     let readout = Differentiable {
         captured: selection(lab),
         plain: &plain,
