@@ -24,7 +24,7 @@ impl Ready {
         let layers = model.config().layers;
         model.warm(0..layers)?;
         let ids = |n: usize| -> Vec<u32> { (0..n as u32).map(|i| 10 + i * 7 % 3000).collect() };
-        let batch = model.chunk_size(SEQ);
+        let batch = model.chunk_size(1 << 16, SEQ);
         let chunk = model.embed(&ids(batch * SEQ), batch, 0)?;
         Ok(Self {
             prefix: model.prefix(&ids(PAST), layers, None)?,

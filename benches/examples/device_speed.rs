@@ -11,7 +11,7 @@ use ablation::{Capture, Stage};
 use anyhow::ensure;
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use clap::Parser;
-use model_runner::{ComputeDevice, Keep, Precision, Transformer};
+use model_runner::{Budget, ComputeDevice, Keep, Precision, Transformer};
 use tasks::IclPlan;
 use vernier_benches::{Prompts, RandomModel, embedded_model, run_flops};
 
@@ -80,7 +80,7 @@ fn main() -> anyhow::Result<()> {
         }
     };
     let begun = Instant::now();
-    let model = Transformer::open_on(&folder, &device, args.dtype)?;
+    let model = Transformer::open_on(&folder, &device, args.dtype, Budget::default())?;
     println!("weights uploaded in {:.2} s", begun.elapsed().as_secs_f64());
     let share = |flops: f64, seconds: f64| {
         format!(
@@ -178,7 +178,7 @@ fn product(device: &Device, [m, k, n]: [usize; 3], precision: Precision, repeat:
 
 /// Tokens of one chunk of whole passes, the fastest time, and operations.
 fn forward(model: &Transformer, seq: usize, repeat: usize) -> anyhow::Result<(f64, f64, f64)> {
-    let (layers, batch) = (model.config().layers, model.chunk_size(seq));
+    let (layers, batch) = (model.config().layers, model.chunk_size(1 << 16, seq));
     let ids: Vec<u32> = (0..batch * seq).map(|i| 2 + (i as u32 * 97) % 900).collect();
     let x = model.embed(&ids, batch, 0)?;
     let mut best = f64::INFINITY;

@@ -13,9 +13,12 @@ use vernier_benches::{RandomModel, RandomSae, embedded_model};
 struct Args {
     /// Where the model goes; 5.2 GB.
     folder: PathBuf,
-    /// Also writes a random top-k SAE here; 0.3 GB.
+    /// Also writes a random top-k SAE here; 0.15 GB. Of several, each into a numbered folder.
     #[arg(long)]
     sae: Option<PathBuf>,
+    /// How many SAEs.
+    #[arg(long, default_value_t = 1)]
+    saes: u64,
     /// Latents of the SAE.
     #[arg(long, default_value_t = 16_384)]
     width: usize,
@@ -50,15 +53,20 @@ fn main() -> anyhow::Result<()> {
     );
     if let Some(folder) = &args.sae {
         let begun = Instant::now();
-        RandomSae {
-            d_in: 2304,
-            d_sae: args.width,
-            k: args.k,
-            layer: args.layer,
+        for seed in 0..args.saes {
+            let sae = RandomSae {
+                d_in: 2304,
+                d_sae: args.width,
+                k: args.k,
+                layer: args.layer,
+                seed,
+            };
+            let numbered = folder.join(format!("{seed:03}"));
+            sae.write(if args.saes > 1 { &numbered } else { folder })?;
         }
-        .write(folder)?;
         println!(
-            "an SAE of width {} in `{}`, {:.1} s",
+            "{} SAEs of width {} in `{}`, {:.1} s",
+            args.saes,
             args.width,
             folder.display(),
             begun.elapsed().as_secs_f64()

@@ -41,7 +41,7 @@ impl<'a> FullPass<'a> {
                 .push(job);
         }
         let split = |(length, jobs): (usize, Vec<usize>)| {
-            jobs.chunks(self.model.chunk_size(length))
+            jobs.chunks(self.model.chunk_size(jobs.len(), length))
                 .map(<[usize]>::to_vec)
                 .collect::<Vec<_>>()
         };

@@ -176,17 +176,25 @@ pub struct RandomSae {
     pub k: usize,
     /// The layer whose `hook_resid_post` it claims to have been trained on.
     pub layer: usize,
+    /// Which of many.
+    pub seed: u64,
 }
 
 impl RandomSae {
-    /// Writes it to `folder` in the `SAELens` 6 layout, f32, with unit decoder rows up to chance.
+    /// Writes it to `folder` in the `SAELens` 6 layout, bf16, with unit decoder rows up to chance.
     ///
     /// # Errors
     /// `k` is 0 or above `d_sae`, or a file cannot be written.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let Self { d_in, d_sae, k, layer } = *self;
+        let Self {
+            d_in,
+            d_sae,
+            k,
+            layer,
+            seed,
+        } = *self;
         let w_dec = uniform(
-            &mut stats::seed::rng(0, "benches/sae"),
+            &mut stats::seed::rng(seed, "benches/sae"),
             d_in * d_sae,
             (d_in as f32).sqrt().recip(),
         );
@@ -216,7 +224,7 @@ impl RandomSae {
             b_dec: vec![0.0; d_in],
             ..Weights::default()
         };
-        Ok(Sae::new(config, weights)?.save(folder, StoredDtype::F32)?)
+        Ok(Sae::new(config, weights)?.save(folder, StoredDtype::Bf16)?)
     }
 }
 

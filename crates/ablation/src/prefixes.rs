@@ -7,13 +7,16 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 
-/// Most memory that kept prefixes may take; beyond it each chunk runs its own prefix.
-const PREFIX_BYTES: usize = 2 << 30;
-
 /// Keys and values of the example sets.
-pub(crate) enum Prefixes {
+pub(crate) struct Prefixes {
+    kept: Kept,
+    /// Sets that a chunk may hold where it has to run them itself.
+    per_chunk: usize,
+}
+
+enum Kept {
     /// Run once and kept.
-    Kept(Vec<PrefixCache>),
+    All(Vec<PrefixCache>),
     /// Run again by each chunk: with fresh examples per word there are too many to keep.
     OnDemand(Vec<Vec<u32>>),
 }
@@ -24,45 +27,91 @@ impl Prefixes {
     /// # Errors
     /// The model refuses a prefix.
     pub(crate) fn new(model: &Transformer, ids: &[Vec<u32>]) -> Result<Self> {
-        let config = model.config();
+        let (config, budget) = (model.config(), model.budget());
         let per_token = 8 * config.layers * config.kv_heads * config.head_dim;
         let tokens: usize = ids.iter().map(Vec::len).sum();
-        if tokens.saturating_mul(per_token) > PREFIX_BYTES {
-            return Ok(Self::OnDemand(ids.to_vec()));
-        }
-        let kept = ids.par_iter().map(|ids| model.prefix(ids, config.layers, None));
-        Ok(Self::Kept(kept.collect::<std::result::Result<Vec<_>, _>>()?))
+        let longest = ids.iter().map(Vec::len).max().unwrap_or_default().max(1);
+        let per_chunk = (budget.chunk_prefixes() / (longest * per_token)).max(1);
+        let kept = if tokens.saturating_mul(per_token) > budget.prefixes() {
+            Kept::OnDemand(ids.to_vec())
+        } else {
+            let sets: Vec<usize> = (0..ids.len()).collect();
+            let batches = batches(model, ids, &sets);
+            let run = |batch: &Vec<usize>| prefixes(model, ids, batch, config.layers);
+            let done = batches.par_iter().map(run).collect::<Result<Vec<_>>>()?;
+            let mut order: Vec<(usize, PrefixCache)> =
+                batches.into_iter().flatten().zip(done.into_iter().flatten()).collect();
+            order.sort_by_key(|(set, _)| *set);
+            Kept::All(order.into_iter().map(|(_, cache)| cache).collect())
+        };
+        Ok(Self { kept, per_chunk })
     }
 
     /// How many sets.
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Kept(kept) => kept.len(),
-            Self::OnDemand(ids) => ids.len(),
+        match &self.kept {
+            Kept::All(kept) => kept.len(),
+            Kept::OnDemand(ids) => ids.len(),
         }
     }
 
     /// Positions and products of those that were run.
     pub(crate) fn cost(&self, model: &Transformer) -> (u64, f64) {
-        let Self::Kept(kept) = self else { return (0, 0.0) };
+        let Kept::All(kept) = &self.kept else { return (0, 0.0) };
         let of = |cache: &PrefixCache| run_flops(model.config(), 0..model.config().layers, 1, cache.len(), 0, false);
         (kept.iter().map(|c| c.len() as u64).sum(), kept.iter().map(of).sum())
     }
 
     /// Tokens of the longest.
     pub(crate) fn longest(&self) -> usize {
-        match self {
-            Self::Kept(kept) => kept.iter().map(PrefixCache::len).max(),
-            Self::OnDemand(ids) => ids.iter().map(Vec::len).max(),
+        match &self.kept {
+            Kept::All(kept) => kept.iter().map(PrefixCache::len).max(),
+            Kept::OnDemand(ids) => ids.iter().map(Vec::len).max(),
         }
         .unwrap_or_default()
     }
 
-    /// A set's keys and values, of at least the first `layers` layers.
-    pub(crate) fn get(&self, model: &Transformer, set: usize, layers: usize) -> Result<Cow<'_, PrefixCache>> {
-        match self {
-            Self::Kept(kept) => Ok(Cow::Borrowed(&kept[set])),
-            Self::OnDemand(ids) => Ok(Cow::Owned(model.prefix(&ids[set], layers, None)?)),
+    /// Most sets that one chunk may ask for.
+    pub(crate) fn per_chunk(&self) -> usize {
+        match &self.kept {
+            Kept::All(_) => usize::MAX,
+            Kept::OnDemand(_) => self.per_chunk,
         }
     }
+
+    /// Keys and values of some sets, of at least the first `layers` layers, in their order.
+    pub(crate) fn get(&self, model: &Transformer, sets: &[usize], layers: usize) -> Result<Vec<Cow<'_, PrefixCache>>> {
+        match &self.kept {
+            Kept::All(kept) => Ok(sets.iter().map(|&set| Cow::Borrowed(&kept[set])).collect()),
+            Kept::OnDemand(ids) => {
+                let mut caches: Vec<Option<PrefixCache>> = vec![None; sets.len()];
+                for batch in batches(model, ids, sets) {
+                    for (set, cache) in batch.iter().zip(prefixes(model, ids, &batch, layers)?) {
+                        if let Some(at) = sets.iter().position(|asked| asked == set) {
+                            caches[at] = Some(cache);
+                        }
+                    }
+                }
+                Ok(caches.into_iter().flatten().map(Cow::Owned).collect())
+            }
+        }
+    }
+}
+
+/// Some sets in chunks of one length each.
+fn batches(model: &Transformer, ids: &[Vec<u32>], sets: &[usize]) -> Vec<Vec<usize>> {
+    let mut sorted = sets.to_vec();
+    sorted.sort_by_key(|&set| (ids[set].len(), set));
+    let equal = sorted.chunk_by(|&a, &b| ids[a].len() == ids[b].len());
+    equal
+        .flat_map(|equal| {
+            let size = model.chunk_size(equal.len(), ids[equal[0]].len());
+            equal.chunks(size).map(<[usize]>::to_vec).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn prefixes(model: &Transformer, ids: &[Vec<u32>], batch: &[usize], layers: usize) -> Result<Vec<PrefixCache>> {
+    let prompts: Vec<&[u32]> = batch.iter().map(|&set| ids[set].as_slice()).collect();
+    Ok(model.prefixes(&prompts, layers)?)
 }

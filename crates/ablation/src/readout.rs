@@ -7,6 +7,9 @@ use crate::effects::LetterLogits;
 use crate::error::Result;
 use crate::stage::{Capture, Stage};
 
+/// Where memory does not say otherwise.
+const MOST_EDITS: usize = 1 << 14;
+
 /// Rows of site vectors, and the answers that follow from them.
 pub trait Readout: Sync {
     /// Number of rows.
@@ -20,6 +23,11 @@ pub trait Readout: Sync {
 
     /// Example set of a row.
     fn set(&self, row: usize) -> u32;
+
+    /// Most edited vectors that a caller should hold at once: as many as fill every thread many times over, or as memory allows.
+    fn most_edits(&self) -> usize {
+        MOST_EDITS
+    }
 
     /// Letter logits after replacing the site vector of some rows.
     ///
@@ -73,6 +81,10 @@ impl Readout for Captured<'_> {
 
     fn set(&self, row: usize) -> u32 {
         self.stage.items()[self.capture.rows[row]].set as u32
+    }
+
+    fn most_edits(&self) -> usize {
+        self.stage.model().budget().edits(size_of::<f32>() * self.d())
     }
 
     fn edited_logits(&self, rows: &[usize], vectors: &[f32]) -> Result<Vec<LetterLogits>> {

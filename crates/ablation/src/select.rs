@@ -113,9 +113,6 @@ pub struct SingleEffect {
     pub effect: f64,
 }
 
-/// Bounds the memory of edited vectors; a block still fills every thread many times over.
-const EDITS_AT_ONCE: usize = 1 << 14;
-
 /// Exact single-latent ablation: every active latent of every row is set to zero alone,
 /// the SAE's error kept (Chanin et al. 2024, appendix A.4).
 ///
@@ -146,7 +143,7 @@ pub fn single_effects(
         .filter(|(_, _, z)| *z != 0.0)
         .collect();
     let mut out = Vec::with_capacity(edits.len());
-    for part in edits.chunks(EDITS_AT_ONCE) {
+    for part in edits.chunks(readout.most_edits()) {
         let rows: Vec<usize> = part.iter().map(|e| e.0).collect();
         let mut vectors = Vec::with_capacity(part.len() * readout.d());
         for &(row, latent, z) in part {

@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model_runner::plain::{PlainModel, SiteGradient, SiteRun, site_gradient};
-use model_runner::{Keep, PrefixCache, Transformer, Unembedding, run_flops};
+use model_runner::{Keep, PrefixCache, PromptGroup, Transformer, Unembedding, run_flops};
 use rayon::prelude::*;
 
+use crate::chunk::Chunk;
 use crate::effects::LetterLogits;
 use crate::error::{AblationError, Result};
 use crate::prefixes::Prefixes;
@@ -153,16 +154,11 @@ impl<'a> Stage<'a> {
         self.flops.load(Ordering::Relaxed) as f64
     }
 
-    /// Operations that capturing `items` prompts after `layer` takes.
+    /// Operations that the site vectors of `items` prompts after `layer` take.
     #[must_use]
     pub fn capture_flops(&self, layer: usize, items: usize) -> f64 {
         let past = self.prefixes.longest();
-        run_flops(self.model.config(), 0..layer + 1, items, self.seq, past, false)
-    }
-
-    fn count(&self, layers: Range<usize>, batch: usize, past: usize, last: bool) {
-        let flops = run_flops(self.model.config(), layers, batch, self.seq, past, last);
-        self.flops.fetch_add(flops as u64, Ordering::Relaxed);
+        run_flops(self.model.config(), 0..layer + 1, items, 1, past, false)
     }
 
     /// The model.
@@ -171,22 +167,32 @@ impl<'a> Stage<'a> {
         self.model
     }
 
-    /// Rows grouped by example set, in chunks that one thread runs at a time.
-    fn chunks(&self, sets: impl Iterator<Item = usize>) -> Vec<(usize, Vec<usize>)> {
-        self.chunks_of(sets, self.model.chunk_size(self.seq))
+    /// Rows ordered by example set, in chunks that one thread runs at a time.
+    fn chunks(&self, sets: impl Iterator<Item = usize>, positions: usize) -> Vec<Chunk> {
+        let by_set = self.by_set(sets, positions);
+        let total = by_set.iter().map(Vec::len).sum();
+        let size = self.model.chunk_size(total, positions);
+        let sets = self.prefixes.per_chunk().min(self.model.groups_per_chunk());
+        Chunk::of(&by_set, size, sets)
     }
 
-    fn chunks_of(&self, sets: impl Iterator<Item = usize>, size: usize) -> Vec<(usize, Vec<usize>)> {
+    /// Rows of each example set; their positions are counted as run.
+    fn by_set(&self, sets: impl Iterator<Item = usize>, positions: usize) -> Vec<Vec<usize>> {
         let mut by_set: Vec<Vec<usize>> = vec![Vec::new(); self.prefixes.len()];
         for (row, set) in sets.enumerate() {
-            self.tokens.fetch_add(self.seq as u64, Ordering::Relaxed);
+            self.tokens.fetch_add(positions as u64, Ordering::Relaxed);
             by_set[set].push(row);
         }
         by_set
-            .iter()
-            .enumerate()
-            .flat_map(|(set, rows)| rows.chunks(size).map(move |chunk| (set, chunk.to_vec())))
-            .collect()
+    }
+
+    /// Counts the products of a chunk's run.
+    fn count(&self, groups: &[PromptGroup<'_>], layers: Range<usize>, positions: usize, last: bool) {
+        for group in groups {
+            let past = group.prefix.map_or(0, PrefixCache::len);
+            let flops = run_flops(self.model.config(), layers.clone(), group.batch, positions, past, last);
+            self.flops.fetch_add(flops as u64, Ordering::Relaxed);
+        }
     }
 
     /// The vector at the query word after `layer`, of some prompts: `[items, d_model]`.
@@ -203,17 +209,16 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// A layer does not exist, or the layers do not ascend.
     pub fn site_vectors_of(&self, layers: &[usize], items: &[usize]) -> Result<Vec<Vec<f32>>> {
-        // Captures are cut to the word's position a block at a time: the suffix streams of a whole
-        // vocabulary would not fit for a large model.
-        const BLOCK: usize = 1 << 13;
         if !layers.is_sorted_by(|a, b| a < b) {
             return Err(AblationError::Edit(format!("layers {layers:?} do not ascend")));
         }
         let length = items.len() * self.model.config().hidden_size;
         let mut sites: Vec<Vec<f32>> = layers.iter().map(|_| Vec::with_capacity(length)).collect();
-        for block in items.chunks(BLOCK.div_ceil(layers.len().max(1))) {
-            for (sites, capture) in sites.iter_mut().zip(self.capture(layers, Some(block))?) {
-                sites.extend(capture.sites());
+        // What stands behind the word cannot reach it. A block at a time, since chunks and their sum are both held for a moment.
+        let of_item = 4 * layers.len().max(1) * self.model.config().hidden_size;
+        for block in items.chunks(self.model.budget().captured(of_item)) {
+            for (sites, stream) in sites.iter_mut().zip(self.streams(layers, block, 1)?) {
+                sites.extend(stream);
             }
         }
         Ok(sites)
@@ -224,44 +229,53 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// A layer does not exist.
     pub fn capture(&self, layers: &[usize], items: Option<&[usize]>) -> Result<Vec<Capture>> {
-        let d = self.model.config().hidden_size;
         let all: Vec<usize> = (0..self.items.len()).collect();
         let items = items.unwrap_or(&all);
         let mut order: Vec<usize> = layers.to_vec();
         order.sort_unstable();
         order.dedup();
-        let last = order.last().copied().unwrap_or_default();
-        let chunks = self.chunks(items.iter().map(|&item| self.items[item].set));
-        let run = |(set, rows): &(usize, Vec<usize>)| -> Result<Vec<Vec<f32>>> {
-            let ids: Vec<u32> = rows
-                .iter()
-                .flat_map(|&row| self.items[items[row]].suffix.iter().copied())
-                .collect();
-            let prefix = self.prefixes.get(self.model, *set, last + 1)?;
-            let x = self.model.embed(&ids, rows.len(), prefix.len())?;
-            self.count(0..last + 1, rows.len(), prefix.len(), false);
-            Ok(self.model.run_keeping(x, rows.len(), 0, &order, Some(&*prefix))?)
+        let streams = self.streams(&order, items, self.seq)?;
+        let captures = order.iter().zip(streams).map(|(&layer, stream)| Capture {
+            layer,
+            rows: items.to_vec(),
+            d: self.model.config().hidden_size,
+            seq: self.seq,
+            stream,
+        });
+        Ok(captures.collect())
+    }
+
+    /// The stream after each of `layers`, which ascend, at the first `positions` of the suffix: `[layers][items, positions, d_model]`.
+    fn streams(&self, layers: &[usize], items: &[usize], positions: usize) -> Result<Vec<Vec<f32>>> {
+        let d = self.model.config().hidden_size;
+        let last = layers.last().copied().unwrap_or_default();
+        let chunks = self.chunks(items.iter().map(|&item| self.items[item].set), positions);
+        let run = |chunk: &Chunk| -> Result<Vec<Vec<f32>>> {
+            let prefixes = self.prefixes.get(self.model, &chunk.sets, last + 1)?;
+            let groups = chunk.groups(&prefixes);
+            let mut x = Vec::with_capacity(chunk.rows.len() * positions * d);
+            let mut rows = chunk.rows.iter();
+            for (&count, prefix) in chunk.counts.iter().zip(&prefixes) {
+                let of_set = rows.by_ref().take(count);
+                let ids: Vec<u32> = of_set
+                    .flat_map(|&row| self.items[items[row]].suffix[..positions].iter().copied())
+                    .collect();
+                x.extend(self.model.embed(&ids, count, prefix.len())?);
+            }
+            self.count(&groups, 0..last + 1, positions, false);
+            Ok(self.model.run_keeping(x, &groups, 0, layers)?)
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
-        let width = self.seq * d;
-        let mut captures: Vec<Capture> = order
-            .iter()
-            .map(|&layer| Capture {
-                layer,
-                rows: items.to_vec(),
-                d,
-                seq: self.seq,
-                stream: vec![0.0; items.len() * width],
-            })
-            .collect();
-        for ((_, rows), kept) in chunks.iter().zip(done) {
-            for (capture, stream) in captures.iter_mut().zip(kept) {
-                for (&row, from) in rows.iter().zip(stream.chunks_exact(width)) {
-                    capture.stream[row * width..(row + 1) * width].copy_from_slice(from);
+        let width = positions * d;
+        let mut streams: Vec<Vec<f32>> = layers.iter().map(|_| vec![0.0; items.len() * width]).collect();
+        for (chunk, kept) in chunks.iter().zip(done) {
+            for (stream, kept) in streams.iter_mut().zip(kept) {
+                for (&row, from) in chunk.rows.iter().zip(kept.chunks_exact(width)) {
+                    stream[row * width..(row + 1) * width].copy_from_slice(from);
                 }
             }
         }
-        Ok(captures)
+        Ok(streams)
     }
 
     /// Letter logits of the captured prompts, unedited.
@@ -421,15 +435,22 @@ impl<'a> Stage<'a> {
             )));
         }
         let sets = rows.iter().map(|&row| self.items[capture.rows[row]].set);
-        let chunks = self.chunks_of(sets, self.gradient_rows(capture.layer).div_ceil(self.seq));
-        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<SiteGradient> {
-            let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
+        let size = self.gradient_rows(capture.layer).div_ceil(self.seq);
+        let by_set = self.by_set(sets, self.seq);
+        // One graph has one prefix.
+        let chunks: Vec<(usize, &[usize])> = by_set
+            .iter()
+            .enumerate()
+            .flat_map(|(set, rows)| rows.chunks(size).map(move |rows| (set, rows)))
+            .collect();
+        let run = |(set, edits): &(usize, &[usize])| -> Result<SiteGradient> {
+            let prefix = self.prefixes.get(self.model, &[*set], self.model.config().layers)?;
             let stream = self.stream_of(edit, edits);
             let run = SiteRun {
                 stream: &stream,
                 batch: edits.len(),
                 from_layer: capture.layer + 1,
-                prefix: &prefix,
+                prefix: &prefix[0],
             };
             let weights: Vec<f32> = edits
                 .iter()
@@ -513,23 +534,23 @@ impl<'a> Stage<'a> {
     ) -> Result<Vec<f32>> {
         self.check(edit)?;
         let layers: Range<usize> = edit.capture.layer + 1..self.model.config().layers;
-        let chunks = self.chunks(edit.rows.iter().map(|&row| self.items[edit.capture.rows[row]].set));
-        let run = |(set, edits): &(usize, Vec<usize>)| -> Result<Vec<f32>> {
-            let prefix = self.prefixes.get(self.model, *set, self.model.config().layers)?;
-            let x = self.stream_of(edit, edits);
-            self.count(layers.clone(), edits.len(), prefix.len(), true);
+        let sets = edit.rows.iter().map(|&row| self.items[edit.capture.rows[row]].set);
+        let chunks = self.chunks(sets, self.seq);
+        let run = |chunk: &Chunk| -> Result<Vec<f32>> {
+            let prefixes = self.prefixes.get(self.model, &chunk.sets, self.model.config().layers)?;
+            let groups = chunk.groups(&prefixes);
+            self.count(&groups, layers.clone(), self.seq, true);
             finish(Suffixes {
                 model: self.model,
-                x,
-                batch: edits.len(),
+                x: self.stream_of(edit, &chunk.rows),
+                groups: &groups,
                 from: layers.start,
-                prefix: &prefix,
             })
         };
         let done = chunks.par_iter().map(run).collect::<Result<Vec<_>>>()?;
         let mut out = vec![0.0; edit.rows.len() * width];
-        for ((_, edits), values) in chunks.iter().zip(done) {
-            for (&edit, row) in edits.iter().zip(values.chunks_exact(width)) {
+        for (chunk, values) in chunks.iter().zip(done) {
+            for (&edit, row) in chunk.rows.iter().zip(values.chunks_exact(width)) {
                 out[edit * width..(edit + 1) * width].copy_from_slice(row);
             }
         }
@@ -540,28 +561,23 @@ impl<'a> Stage<'a> {
 /// A chunk of edited prompts before the layers above the edit.
 struct Suffixes<'a> {
     model: &'a Transformer,
-    /// `[batch, seq, d_model]`.
+    /// `[prompts of all groups, seq, d_model]`.
     x: Vec<f32>,
-    batch: usize,
+    groups: &'a [PromptGroup<'a>],
     /// The first of those layers.
     from: usize,
-    prefix: &'a PrefixCache,
 }
 
 impl Suffixes<'_> {
-    /// The stream after the last layer at the last position, `[batch, d_model]`.
+    /// The stream after the last layer at the last position, `[prompts, d_model]`.
     fn last(self) -> Result<Vec<f32>> {
         let layers = self.from..self.model.config().layers;
-        let last = self
-            .model
-            .run(self.x, self.batch, layers, Some(self.prefix), Keep::Last)?;
-        Ok(last)
+        Ok(self.model.run_groups(self.x, self.groups, layers, Keep::Last)?)
     }
 
-    /// Logits there, `[batch, tokens]`, which on a device come straight from it.
+    /// Logits there, `[prompts, tokens]`, which on a device come straight from it.
     fn logits(self, tokens: &Unembedding) -> Result<Vec<f32>> {
-        let (model, prefix) = (self.model, Some(self.prefix));
-        Ok(model.run_to_logits(self.x, self.batch, self.from, prefix, tokens)?)
+        Ok(self.model.run_to_logits(self.x, self.groups, self.from, tokens)?)
     }
 }
 

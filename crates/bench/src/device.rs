@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use clap::Args;
-use model_runner::{ComputeDevice, Precision, Transformer};
+use model_runner::{Budget, ComputeDevice, Precision, Transformer};
+
+use crate::size::Size;
 
 /// Where passes run, and in which number type.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,10 @@ pub(crate) struct DeviceArgs {
     /// Number type of products with weights: `f32`; on a GPU that has them also `f16` and `bf16`.
     #[arg(long, default_value = "f32", value_name = "TYPE", help_heading = "How it runs")]
     pub(crate) dtype: String,
+    /// Memory that widened weights, kept prefixes and blocks of captures and edits share; what does not fit is run in smaller
+    /// parts or again, with the same results.
+    #[arg(long, default_value = "8GiB", value_name = "SIZE", help_heading = "How it runs")]
+    pub(crate) memory: Size,
 }
 
 impl DeviceArgs {
@@ -28,7 +34,12 @@ impl DeviceArgs {
     /// A model on it.
     pub(crate) fn model(&self, folder: &Path) -> anyhow::Result<Transformer> {
         let (device, precision) = self.open()?;
-        Ok(Transformer::open_on(folder, &device, precision)?)
+        Ok(Transformer::open_on(
+            folder,
+            &device,
+            precision,
+            Budget::of(self.memory.0),
+        )?)
     }
 
     /// What changes results: `flex` or `wgpu`, whatever its number, and the number type. Adapters of one kind are told apart by the

@@ -220,6 +220,9 @@ fn the_same_seed_gives_the_same_bytes_and_a_second_call_does_nothing() {
     quick(b.path(), &["--threads", "1"]);
     assert_eq!(results(a.path()).len(), 4);
     assert_eq!(results(a.path()), results(b.path()));
+    // So little that every chunk runs its own prefixes, on weights that stay in their file.
+    quick(b.path(), &["--memory", "256KiB", "--rerun"]);
+    assert_eq!(results(a.path()), results(b.path()));
     quick(c.path(), &["--seed", "1"]);
     assert_ne!(results(a.path()), results(c.path()));
     let forced = quick(a.path(), &["--rerun"]);

@@ -81,22 +81,28 @@ impl Activation {
 }
 
 fn gated(f: impl Fn(f32) -> f32, gate_up: &[f32], width: usize, out: &mut [f32]) {
-    simd(|| {
-        for (row, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
-            let (gates, ups) = row.split_at(width);
-            for ((out, &gate), &up) in out.iter_mut().zip(gates).zip(ups) {
-                *out = f(gate) * up;
+    simd(
+        #[inline(always)]
+        || {
+            for (row, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
+                let (gates, ups) = row.split_at(width);
+                for ((out, &gate), &up) in out.iter_mut().zip(gates).zip(ups) {
+                    *out = f(gate) * up;
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 fn apply(f: impl Fn(f32) -> f32, x: &mut [f32]) {
-    simd(|| {
-        for value in x {
-            *value = f(*value);
-        }
-    });
+    simd(
+        #[inline(always)]
+        || {
+            for value in x {
+                *value = f(*value);
+            }
+        },
+    );
 }
 
 #[cfg(test)]

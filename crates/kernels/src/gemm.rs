@@ -61,6 +61,11 @@ impl Layout {
         Self { offset, ..self }
     }
 
+    /// Place of element `(i, j)`.
+    fn index(self, i: usize, j: usize) -> usize {
+        self.offset + i * self.row + j * self.col
+    }
+
     /// Whether all of an `m x n` matrix lies inside `len` elements.
     fn fits(self, m: usize, n: usize, len: usize) -> bool {
         m == 0
@@ -73,7 +78,24 @@ impl Layout {
     }
 }
 
+/// Fewest rows from which the kernel treats a row as it does among any number of others: for few rows, or a small result, it takes
+/// other paths, which add the same products in another order.
+fn least_rows(k: usize, n: usize, along_k: bool) -> usize {
+    /// Results of at most so many elements go to a kernel of inner products, where both matrices lie along `k`.
+    const SMALL: usize = 256;
+    /// Where neither side is longer, longer sums than [`LONG`] are cut in other places.
+    const NARROW: usize = 64;
+    const LONG: usize = 512;
+    let dots = if along_k { SMALL / n + 1 } else { 0 };
+    let cuts = if n <= NARROW && k > LONG { NARROW + 1 } else { 0 };
+    // A lone row is multiplied as a vector.
+    dots.max(cuts).max(2)
+}
+
 /// `out = keep * out + alpha * a b` for `a` `[m, k]`, `b` `[k, n]`, `out` `[m, n]`, in f32.
+///
+/// A row of the result has the same bits however many other rows there are, so that neither the size of a batch nor its company
+/// changes an answer.
 ///
 /// # Panics
 /// When a matrix does not lie inside its slice: a bug in the caller, never a property of input.
@@ -101,11 +123,56 @@ pub fn gemm_f32(
         out.1.row >= n * out.1.col || out.1.col >= m * out.1.row,
         "result rows overlap"
     );
+    let least = least_rows(k, n, a.1.col == 1 && b.1.row == 1);
+    if m >= least {
+        multiply((m, k, n), a, b, out, keep, alpha, threads);
+        return;
+    }
+    // Rows of zeros keep the few company.
+    let mut rows = vec![0.0; least * k];
+    let mut result = vec![0.0; least * n];
+    for i in 0..m {
+        for (t, value) in rows[i * k..(i + 1) * k].iter_mut().enumerate() {
+            *value = a.0[a.1.index(i, t)];
+        }
+        if keep {
+            for (j, value) in result[i * n..(i + 1) * n].iter_mut().enumerate() {
+                *value = out.0[out.1.index(i, j)];
+            }
+        }
+    }
+    let company = (result.as_mut_slice(), Layout::rows(n));
+    multiply(
+        (least, k, n),
+        (&rows, Layout::rows(k)),
+        b,
+        company,
+        keep,
+        alpha,
+        threads,
+    );
+    for i in 0..m {
+        for (j, value) in result[i * n..(i + 1) * n].iter().enumerate() {
+            out.0[out.1.index(i, j)] = *value;
+        }
+    }
+}
+
+/// The call of the kernel; all three matrices lie inside their slices.
+fn multiply(
+    (m, k, n): (usize, usize, usize),
+    a: (&[f32], Layout),
+    b: (&[f32], Layout),
+    out: (&mut [f32], Layout),
+    keep: bool,
+    alpha: f32,
+    threads: Threads,
+) {
     #[expect(
         unsafe_code,
         reason = "the kernel takes pointers; bounds and aliasing were asserted above"
     )]
-    // SAFETY: all reads and writes lie inside the three slices (asserted), `out` is borrowed
+    // SAFETY: all reads and writes lie inside the three slices (asserted by the one caller, or made to fit), `out` is borrowed
     // mutably so it aliases neither input, and f32 has no invalid bit patterns.
     unsafe {
         gemm::gemm(
@@ -165,6 +232,57 @@ mod tests {
         );
         for (got, want) in out.iter().zip(&expected) {
             assert!((got - (1.0 + 2.0 * want)).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_in_any_company() {
+        // Shapes of attention, of the answers' unembedding, of MLPs; sums longer than the kernel's blocks.
+        for (k, n, transposed) in [
+            (32, 81, true),
+            (81, 32, false),
+            (128, 26, true),
+            (2304, 26, true),
+            (700, 300, false),
+            (5, 1, true),
+        ] {
+            let rows = 70;
+            let a: Vec<f32> = (0..rows * k)
+                .map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0)
+                .collect();
+            let b: Vec<f32> = (0..k * n)
+                .map(|i| ((i * 104_729) % 1009) as f32 / 500.0 - 1.0)
+                .collect();
+            let layout = if transposed {
+                Layout::transposed(k)
+            } else {
+                Layout::rows(n)
+            };
+            let product = |from: usize, m: usize, keep: bool| {
+                let mut out = vec![0.5; m * n];
+                let a = (&a[from * k..], Layout::rows(k));
+                gemm_f32(
+                    (m, k, n),
+                    a,
+                    (&b, layout),
+                    (&mut out, Layout::rows(n)),
+                    keep,
+                    1.0,
+                    Threads::One,
+                );
+                out
+            };
+            for keep in [false, true] {
+                let whole = product(0, rows, keep);
+                for (from, m) in [(0, 1), (3, 1), (1, 2), (5, 3), (2, 9), (4, 64), (1, 65)] {
+                    let part = product(from, m, keep);
+                    let same = part
+                        .iter()
+                        .zip(&whole[from * n..])
+                        .all(|(x, y)| x.to_bits() == y.to_bits());
+                    assert!(same, "k {k} n {n}: {m} rows from {from}");
+                }
+            }
         }
     }
 

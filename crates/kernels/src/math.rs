@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
 /// Runs `body` compiled for the widest instruction set of this machine.
+///
+/// Its closure must be `#[inline(always)]`: otherwise it is a function of its own, compiled for the narrowest.
 #[inline]
 pub fn simd<R>(body: impl FnOnce() -> R) -> R {
     ARCH.dispatch(body)
@@ -22,7 +24,8 @@ pub fn simd<R>(body: impl FnOnce() -> R) -> R {
 pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer.
     let x = x.clamp(-87.3, 88.3);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
     p = p * r + 1.398_199_9e-3;
@@ -31,24 +34,35 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     let value = p * (r * r) + r + 1.0;
-    // `n` is an integer in [-126, 127], so the shifted exponent is a valid one.
-    value * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    // The integer `n` in [-126, 127] stands in the low bits of `shifted`, whose upper ones the shift drops. A conversion to an
+    // integer type would be one lane at a time, because it has to saturate.
+    value * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
-/// `tanh(x)`, within 4e-7 relative.
+/// Arguments of smaller size are those of [`tanh_small`].
+pub const TANH_SMALL: f32 = 0.625;
+
+/// [`tanh`] where `|x| <` [`TANH_SMALL`], with the same bits: a third of the work, for callers that know their arguments.
 #[inline(always)]
 #[must_use]
-pub fn tanh(x: f32) -> f32 {
+pub fn tanh_small(x: f32) -> f32 {
     let z = x * x;
     let mut p = -5.704_988_7e-3;
     p = p * z + 2.063_909e-2;
     p = p * z - 5.373_971_5e-2;
     p = p * z + 1.333_144_2e-1;
     p = p * z - 3.333_328e-1;
-    let small = p * z * x + x;
+    p * z * x + x
+}
+
+/// `tanh(x)`, within 4e-7 relative.
+#[inline(always)]
+#[must_use]
+pub fn tanh(x: f32) -> f32 {
+    let small = tanh_small(x);
     let size = x.abs().min(10.0);
     let large = (1.0 - 2.0 / (exp(2.0 * size) + 1.0)).copysign(x);
-    if size < 0.625 { small } else { large }
+    if size < TANH_SMALL { small } else { large }
 }
 
 /// Sum of `f(x)` in sixteen fixed lanes: the same order of additions whatever the machine.
@@ -102,11 +116,29 @@ pub fn square_sum(x: &[f32]) -> f32 {
 /// `cap * tanh(x / cap)` in place.
 pub fn softcap(x: &mut [f32], cap: f32) {
     let inverse = 1.0 / cap;
-    simd(|| {
-        for value in x {
-            *value = cap * tanh(*value * inverse);
+    simd(
+        #[inline(always)]
+        || {
+            for value in x {
+                *value = cap * tanh(*value * inverse);
+            }
+        },
+    );
+}
+
+/// Largest absolute value.
+#[inline(always)]
+#[must_use]
+pub fn largest(x: &[f32]) -> f32 {
+    let mut tops = [0f32; 16];
+    let (body, tail) = x.as_chunks::<16>();
+    for chunk in body {
+        for (top, value) in tops.iter_mut().zip(chunk) {
+            *top = if value.abs() > *top { value.abs() } else { *top };
         }
-    });
+    }
+    let rest = tail.iter().fold(0f32, |top, value| top.max(value.abs()));
+    tops.iter().fold(rest, |top, &value| top.max(value))
 }
 
 /// Softmax of a row in place; every entry must be finite.
@@ -147,6 +179,9 @@ mod tests {
             let truth = f64::from(x).tanh();
             worst = worst.max((f64::from(tanh(x)) - truth).abs() / truth);
             assert_eq!(tanh(-x).to_bits(), (-tanh(x)).to_bits());
+            if x < TANH_SMALL {
+                assert_eq!(tanh(x).to_bits(), tanh_small(x).to_bits());
+            }
         }
         assert!(worst < 4e-7, "{worst:e}");
         assert_eq!(tanh(1e30).to_bits(), 1f32.to_bits());

@@ -7,20 +7,23 @@ use crate::math::{simd, square_sum, sum};
 /// `add`: whether the result is added to `out` or written over it.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32], add: bool) {
     let width = weight.len();
-    simd(|| {
-        for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-            let scale = 1.0 / (square_sum(row) / width as f32 + eps).sqrt();
-            if add {
-                for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
-                    *out += value * scale * weight;
-                }
-            } else {
-                for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
-                    *out = value * scale * weight;
+    simd(
+        #[inline(always)]
+        || {
+            for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                let scale = 1.0 / (square_sum(row) / width as f32 + eps).sqrt();
+                if add {
+                    for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
+                        *out += value * scale * weight;
+                    }
+                } else {
+                    for ((out, &value), &weight) in out.iter_mut().zip(row).zip(weight) {
+                        *out = value * scale * weight;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 /// RMS norm of one row in place.
@@ -35,19 +38,22 @@ pub fn rms_norm_row(row: &mut [f32], weight: &[f32], eps: f32) {
 /// Layer norm of each row: `(x - mean) / sqrt(variance + eps) * weight + bias`, with the biased variance.
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
     let width = weight.len();
-    simd(|| {
-        for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-            let mean = sum(row) / width as f32;
-            // Two passes: the one-pass formula loses half of the digits where the mean is large.
-            for (out, &value) in out.iter_mut().zip(row) {
-                *out = value - mean;
+    simd(
+        #[inline(always)]
+        || {
+            for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                let mean = sum(row) / width as f32;
+                // Two passes: the one-pass formula loses half of the digits where the mean is large.
+                for (out, &value) in out.iter_mut().zip(row) {
+                    *out = value - mean;
+                }
+                let scale = 1.0 / (square_sum(out) / width as f32 + eps).sqrt();
+                for ((out, &weight), &bias) in out.iter_mut().zip(weight).zip(bias) {
+                    *out = *out * scale * weight + bias;
+                }
             }
-            let scale = 1.0 / (square_sum(out) / width as f32 + eps).sqrt();
-            for ((out, &weight), &bias) in out.iter_mut().zip(weight).zip(bias) {
-                *out = *out * scale * weight + bias;
-            }
-        }
-    });
+        },
+    );
 }
 
 #[cfg(test)]

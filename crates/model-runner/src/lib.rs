@@ -13,6 +13,7 @@ mod accel;
 #[cfg(feature = "wgpu")]
 mod adapters;
 mod bos;
+mod budget;
 mod config;
 mod device;
 mod error;
@@ -23,6 +24,7 @@ mod host;
 mod layout;
 mod linear;
 mod names;
+mod passes;
 pub mod plain;
 #[doc(hidden)]
 pub mod testing;
@@ -32,6 +34,7 @@ mod transformer;
 mod weights;
 
 pub use bos::{BosChoice, BosPolicy, choose_bos};
+pub use budget::Budget;
 pub use config::{Biases, FieldUse, Layout, ModelConfig, Norm, Positions, Rope, Scaling, Verdict, Window};
 pub use device::{ComputeDevice, DeviceKind, Precision, device, devices, has_wgpu};
 pub use error::{ModelError, Result};
@@ -39,6 +42,7 @@ pub use flops::run_flops;
 pub use host::PrefixCache;
 pub use layout::tensor_shapes;
 pub use names::{HookName, Point};
+pub use passes::PromptGroup;
 pub use tokenizer::Tokenizer;
 pub use transformer::{Keep, NamedTap, Transformer, Unembedding};
 pub use weights::Residency;

@@ -35,6 +35,18 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
+    /// Bytes of weights that one product goes through.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        match &self.matrix {
+            Matrix::Resident(weights) => Ok(4 * weights.len() as u64),
+            Matrix::Stored(checkpoint, pieces) => pieces.iter().try_fold(0, |sum, piece| {
+                let view = checkpoint.get(&format!("{}.weight", piece.tensor))?;
+                let outputs: usize = piece.outputs.iter().map(Range::len).sum();
+                Ok(sum + (outputs * self.input * view.dtype.size()) as u64)
+            }),
+        }
+    }
+
     /// Reads a projection; `in_out`: it is stored `[in, out]`; `resident`: widen it now.
     pub(crate) fn read(
         checkpoint: &Arc<Checkpoint>,

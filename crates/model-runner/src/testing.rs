@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::budget::Budget;
 use crate::device::{ComputeDevice, DeviceKind, Precision};
 use crate::error::Result;
 use crate::transformer::Transformer;
@@ -24,7 +25,7 @@ pub fn device() -> Result<ComputeDevice> {
 /// # Errors
 /// There is no such device, or the checkpoint is refused.
 pub fn open(folder: &Path) -> Result<Transformer> {
-    Transformer::open_on(folder, &device()?, Precision::F32)
+    Transformer::open_on(folder, &device()?, Precision::F32, Budget::default())
 }
 
 /// Whether tests run on the CPU engine.

@@ -8,14 +8,16 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernels::{Layout, Threads, gemm_f32, math};
 
-use crate::accel::{Chunk, DeviceEngine, Head};
+use crate::accel::{DeviceEngine, Head};
+use crate::budget::Budget;
 use crate::config::ModelConfig;
 use crate::device::{ComputeDevice, DeviceKind, Precision};
 use crate::error::{ModelError, Result};
-use crate::host::{LayerRun, PrefixCache, PrefixLayer, RopeTable, Tap, Workspace};
+use crate::host::RopeTable;
 use crate::names::HookName;
 use crate::plain::{ParamSet, PlainModel};
 use crate::weights::{Residency, Weights};
@@ -26,6 +28,12 @@ const MAX_POSITIONS: usize = 4096;
 /// Rows of the residual stream that one chunk holds: enough for full GEMM speed, few enough to
 /// stay in one core's cache for small models.
 const ROWS_PER_CHUNK: usize = 288;
+
+/// The same where weights are widened for each chunk: that must be little beside the products.
+const ROWS_MAPPED: usize = 768;
+
+/// A chunk of fewer rows is no faster to wait for: going through the weights is what it costs.
+const LEAST_ROWS: usize = 64;
 
 /// Receives every hook point of a run: its name and its value, `[rows, d_model]`.
 pub type NamedTap<'a> = &'a mut dyn FnMut(HookName, &[f32]);
@@ -45,7 +53,7 @@ pub struct Unembedding {
     rows: Vec<f32>,
     tokens: usize,
     /// The same rows on the model's device.
-    device: Option<Head>,
+    pub(crate) device: Option<Head>,
 }
 
 impl Unembedding {
@@ -59,12 +67,15 @@ impl Unembedding {
 /// A transformer language model on the CPU engine, or on the device engine.
 pub struct Transformer {
     folder: PathBuf,
-    config: ModelConfig,
-    weights: Arc<Weights>,
+    pub(crate) config: ModelConfig,
+    pub(crate) weights: Arc<Weights>,
     /// One table for each of the configuration's `ropes`.
-    ropes: Vec<RopeTable>,
+    pub(crate) ropes: Vec<RopeTable>,
+    budget: Budget,
+    /// Bytes of weights that runs went through.
+    pub(crate) read: AtomicU64,
     /// Runs everything but the gathering of embeddings, where the model is on a device.
-    engine: Option<DeviceEngine>,
+    pub(crate) engine: Option<DeviceEngine>,
 }
 
 impl Transformer {
@@ -74,16 +85,16 @@ impl Transformer {
     /// A file is missing or damaged, the family or a field is not implemented, or a tensor has
     /// another shape than the configuration says.
     pub fn open(folder: &Path) -> Result<Self> {
-        Self::open_with(folder, Residency::Auto)
+        Self::open_with(folder, Residency::Auto, Budget::default())
     }
 
-    /// As [`Transformer::open`], choosing where the layers' weights are while it runs.
+    /// As [`Transformer::open`], choosing where the layers' weights are while it runs and how much memory runs may take.
     ///
     /// # Errors
     /// As [`Transformer::open`].
-    pub fn open_with(folder: &Path, residency: Residency) -> Result<Self> {
+    pub fn open_with(folder: &Path, residency: Residency, budget: Budget) -> Result<Self> {
         let config = ModelConfig::read(&folder.join("config.json"))?;
-        let weights = Arc::new(Weights::open(folder, &config, residency)?);
+        let weights = Arc::new(Weights::open(folder, &config, residency, budget)?);
         let ropes = config
             .ropes
             .iter()
@@ -94,6 +105,8 @@ impl Transformer {
             config,
             weights,
             ropes,
+            budget,
+            read: AtomicU64::new(0),
             engine: None,
         })
     }
@@ -103,9 +116,9 @@ impl Transformer {
     ///
     /// # Errors
     /// As [`Transformer::open`], or the device does not compute in `precision`.
-    pub fn open_on(folder: &Path, device: &ComputeDevice, precision: Precision) -> Result<Self> {
+    pub fn open_on(folder: &Path, device: &ComputeDevice, precision: Precision, budget: Budget) -> Result<Self> {
         device.check(precision)?;
-        let mut model = Self::open(folder)?;
+        let mut model = Self::open_with(folder, Residency::Auto, budget)?;
         if device.kind() != DeviceKind::Flex {
             let checkpoint = model.weights.checkpoint();
             model.engine = Some(DeviceEngine::new(&model.config, checkpoint, device, precision)?);
@@ -154,19 +167,44 @@ impl Transformer {
         &self.config
     }
 
+    /// How much memory runs may take.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Bytes of layers' weights that runs have gone through so far, as they lie in memory or in their files; each chunk of prompts
+    /// goes through all of a layer's.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
     /// The checkpoint folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// How many prompts of `seq` new positions one chunk should hold.
+    /// How many of `prompts` prompts of `seq` new positions one chunk should hold: as many chunks for each thread, none of them too
+    /// small for fast products. Results do not depend on it.
     #[must_use]
-    pub fn chunk_size(&self, seq: usize) -> usize {
-        match &self.engine {
-            Some(engine) => engine.chunk_size(seq),
-            None => (ROWS_PER_CHUNK / seq.max(1)).max(1),
+    pub fn chunk_size(&self, prompts: usize, seq: usize) -> usize {
+        if let Some(engine) = &self.engine {
+            return engine.chunk_size(seq);
         }
+        let rows = prompts * seq.max(1);
+        let most = if self.resident() { ROWS_PER_CHUNK } else { ROWS_MAPPED };
+        let threads = rayon::current_num_threads().max(1);
+        let full = rows.div_ceil(most).next_multiple_of(threads);
+        let chunks = full.min(rows.div_ceil(LEAST_ROWS)).max(1);
+        prompts.div_ceil(chunks).clamp(1, (most / seq.max(1)).max(1))
+    }
+
+    /// Most prefixes whose prompts one chunk should hold: on a device each prefix is a run of its own.
+    #[must_use]
+    pub fn groups_per_chunk(&self) -> usize {
+        if self.engine.is_some() { 1 } else { usize::MAX }
     }
 
     /// The stream entering layer 0 for `batch` prompts of equal length, whose first token stands at position `past`.
@@ -208,7 +246,7 @@ impl Transformer {
         self.config.position_limit().unwrap_or(MAX_POSITIONS)
     }
 
-    fn check_positions(&self, len: usize) -> Result<()> {
+    pub(crate) fn check_positions(&self, len: usize) -> Result<()> {
         if len > self.max_positions() {
             return Err(ModelError::Run(format!(
                 "prompts of {len} tokens; at most {} are supported for this model",
@@ -236,252 +274,6 @@ impl Transformer {
         layers
             .into_par_iter()
             .try_for_each(|layer| self.weights.layer(&self.config, layer).map(|_| ()))
-    }
-
-    /// Runs layers over a chunk of prompts that share a prefix.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch * seq, d_model]`, the stream entering `layers.start` at positions
-    ///   `prefix.len()..prefix.len() + seq` of each prompt
-    /// - returns: the stream leaving the last of `layers`, `[batch * seq, d_model]`, or
-    ///   `[batch, d_model]` with [`Keep::Last`]
-    ///
-    /// # Errors
-    /// The layers do not exist, the prefix lacks one of them, `x` has another size, or the prompt
-    /// is longer than the position table.
-    pub fn run(
-        &self,
-        x: Vec<f32>,
-        batch: usize,
-        layers: Range<usize>,
-        prefix: Option<&PrefixCache>,
-        keep: Keep,
-    ) -> Result<Vec<f32>> {
-        match &self.engine {
-            Some(engine) => engine.run(self.chunk(x, batch, layers, prefix, keep)?),
-            None => self.run_with(x, batch, layers, prefix, keep, Threads::One, None, None),
-        }
-    }
-
-    /// As [`Transformer::run`] through the last of `kept`, in one pass: the stream leaving each of `kept`, `[batch * seq, d_model]`.
-    ///
-    /// # Errors
-    /// As [`Transformer::run`], or `kept` does not ascend from `from` on.
-    pub fn run_keeping(
-        &self,
-        mut x: Vec<f32>,
-        batch: usize,
-        from: usize,
-        kept: &[usize],
-        prefix: Option<&PrefixCache>,
-    ) -> Result<Vec<Vec<f32>>> {
-        if !kept.is_sorted_by(|a, b| a < b) || kept.first().is_some_and(|&first| first < from) {
-            return Err(ModelError::Run(format!("layers {kept:?} do not ascend from {from} on")));
-        }
-        let Some(&last) = kept.last() else {
-            return Ok(Vec::new());
-        };
-        if let Some(engine) = &self.engine {
-            return engine.run_keeping(self.chunk(x, batch, from..last + 1, prefix, Keep::All)?, kept);
-        }
-        let mut streams = Vec::with_capacity(kept.len());
-        let mut next = from;
-        for &layer in kept {
-            x = self.run(x, batch, next..layer + 1, prefix, Keep::All)?;
-            next = layer + 1;
-            streams.push(if layer < last {
-                x.clone()
-            } else {
-                std::mem::take(&mut x)
-            });
-        }
-        Ok(streams)
-    }
-
-    /// As [`Transformer::run`] to the last layer, then [`Transformer::logits`] at each prompt's last position, `[batch, tokens]`:
-    /// on a device nothing comes back in between.
-    ///
-    /// # Errors
-    /// As [`Transformer::run`].
-    pub fn run_to_logits(
-        &self,
-        x: Vec<f32>,
-        batch: usize,
-        from: usize,
-        prefix: Option<&PrefixCache>,
-        tokens: &Unembedding,
-    ) -> Result<Vec<f32>> {
-        let layers = from..self.config.layers;
-        match (&self.engine, &tokens.device) {
-            (Some(engine), Some(head)) => engine.run_to_logits(self.chunk(x, batch, layers, prefix, Keep::Last)?, head),
-            _ => Ok(self.logits(&self.run(x, batch, layers, prefix, Keep::Last)?, tokens)),
-        }
-    }
-
-    /// A checked run for the device engine.
-    fn chunk<'a>(
-        &self,
-        x: Vec<f32>,
-        batch: usize,
-        layers: Range<usize>,
-        prefix: Option<&'a PrefixCache>,
-        keep: Keep,
-    ) -> Result<Chunk<'a>> {
-        self.check_run(&x, batch, &layers, prefix)?;
-        Ok(Chunk {
-            x,
-            batch,
-            layers,
-            prefix,
-            last_only: keep == Keep::Last,
-        })
-    }
-
-    /// As [`Transformer::run`], showing every hook point on the way to `tap`
-    /// (`[batch * seq, d_model]` each, in the order of computation).
-    ///
-    /// # Errors
-    /// As [`Transformer::run`].
-    pub fn run_tapped(
-        &self,
-        x: Vec<f32>,
-        batch: usize,
-        layers: Range<usize>,
-        prefix: Option<&PrefixCache>,
-        tap: NamedTap<'_>,
-    ) -> Result<Vec<f32>> {
-        self.run_tapped_at(x, batch, layers, prefix, &|_| true, tap)
-    }
-
-    /// As [`Transformer::run_tapped`], showing only the hook points that are `wanted`; a device sends no others back.
-    ///
-    /// # Errors
-    /// As [`Transformer::run`].
-    pub fn run_tapped_at(
-        &self,
-        x: Vec<f32>,
-        batch: usize,
-        layers: Range<usize>,
-        prefix: Option<&PrefixCache>,
-        wanted: &dyn Fn(HookName) -> bool,
-        tap: NamedTap<'_>,
-    ) -> Result<Vec<f32>> {
-        if let Some(engine) = &self.engine {
-            return engine.run_tapped(self.chunk(x, batch, layers, prefix, Keep::All)?, wanted, tap);
-        }
-        let mut filtered = |hook: HookName, value: &[f32]| {
-            if wanted(hook) {
-                tap(hook, value);
-            }
-        };
-        self.run_with(
-            x,
-            batch,
-            layers,
-            prefix,
-            Keep::All,
-            Threads::One,
-            Some(&mut filtered),
-            None,
-        )
-    }
-
-    /// Runs the first `layers` layers over one prompt's first positions and keeps their keys and
-    /// values, continuing `past` where given.
-    ///
-    /// # Errors
-    /// As [`Transformer::run`].
-    pub fn prefix(&self, ids: &[u32], layers: usize, past: Option<&PrefixCache>) -> Result<PrefixCache> {
-        let past_len = past.map_or(0, PrefixCache::len);
-        let x = self.embed(ids, 1, past_len)?;
-        let len = past_len + ids.len();
-        if let Some(engine) = &self.engine {
-            let chunk = self.chunk(x, 1, 0..layers, past, Keep::All)?;
-            return Ok(PrefixCache::on_device(len, engine.prefix(chunk)?));
-        }
-        let mut kept = Vec::with_capacity(layers);
-        self.run_with(x, 1, 0..layers, past, Keep::All, Threads::Pool, None, Some(&mut kept))?;
-        Ok(PrefixCache::on_host(len, kept))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the one general form behind three narrow ones")]
-    fn run_with(
-        &self,
-        mut x: Vec<f32>,
-        batch: usize,
-        layers: Range<usize>,
-        prefix: Option<&PrefixCache>,
-        keep: Keep,
-        threads: Threads,
-        mut tap: Option<NamedTap<'_>>,
-        mut keys: Option<&mut Vec<PrefixLayer>>,
-    ) -> Result<Vec<f32>> {
-        let seq = self.check_run(&x, batch, &layers, prefix)?;
-        let past = prefix.map_or(0, PrefixCache::len);
-        let before = prefix.map(PrefixCache::host).transpose()?;
-        let mut space = Workspace::default();
-        for layer in layers.clone() {
-            let run = LayerRun {
-                config: &self.config,
-                weights: self.weights.layer(&self.config, layer)?,
-                window: self.config.windows[layer],
-                rope: self.config.rope_of.get(layer).and_then(|&table| self.ropes.get(table)),
-                batch,
-                seq,
-                past,
-                prefix: before.map(|layers| &layers[layer]),
-                last_only: keep == Keep::Last && layer + 1 == layers.end,
-                threads,
-            };
-            match &mut tap {
-                Some(tap) => {
-                    let mut named = |point, value: &[f32]| tap(HookName { layer, point }, value);
-                    run.run(&mut x, &mut space, Some(&mut named as Tap<'_>))?;
-                }
-                None => run.run(&mut x, &mut space, None)?,
-            }
-            if let Some(keys) = &mut keys {
-                let width = 2 * self.config.kv_heads * self.config.head_dim;
-                let empty = PrefixLayer::default();
-                let old = before.map_or(&empty, |layers| &layers[layer]);
-                keys.push(old.extended(&space.kv[..seq * width], self.config.kv_heads, self.config.head_dim));
-            }
-        }
-        if layers.is_empty() && keep == Keep::Last {
-            let d = self.config.hidden_size;
-            x = x
-                .chunks_exact(seq * d)
-                .flat_map(|prompt| prompt[(seq - 1) * d..].to_vec())
-                .collect();
-        }
-        Ok(x)
-    }
-
-    fn check_run(&self, x: &[f32], batch: usize, layers: &Range<usize>, prefix: Option<&PrefixCache>) -> Result<usize> {
-        let d = self.config.hidden_size;
-        let refuse = |reason: String| Err(ModelError::Run(reason));
-        if layers.start > layers.end || layers.end > self.config.layers {
-            return refuse(format!(
-                "layers {layers:?} of a model with {} layers",
-                self.config.layers
-            ));
-        }
-        if batch == 0 || x.is_empty() || !x.len().is_multiple_of(batch * d) {
-            return refuse(format!(
-                "a stream of {} values is no {batch} prompts of width {d}",
-                x.len()
-            ));
-        }
-        let seq = x.len() / (batch * d);
-        self.check_positions(prefix.map_or(0, PrefixCache::len) + seq)?;
-        if prefix.is_some_and(|p| p.layers() < layers.end) {
-            return refuse(format!(
-                "the prefix holds {} layers, the run needs {}",
-                prefix.map_or(0, PrefixCache::layers),
-                layers.end
-            ));
-        }
-        Ok(seq)
     }
 
     /// The last norm's output, `[rows, d_model]` in and out.

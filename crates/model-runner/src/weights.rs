@@ -11,6 +11,7 @@ use checkpoint::Checkpoint;
 use kernels::norm::{layer_norm, rms_norm};
 use kernels::{Layout as MatrixLayout, Threads, gemm_f32};
 
+use crate::budget::Budget;
 use crate::config::{Layout, ModelConfig, Norm};
 use crate::error::{ModelError, Result};
 use crate::layout::{Names, NormPlace};
@@ -19,7 +20,7 @@ use crate::linear::Linear;
 /// Where a model's layers are while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Residency {
-    /// In memory if they take at most 2 GiB in f32, else mapped.
+    /// In memory if the budget has room for them in f32, else mapped.
     #[default]
     Auto,
     /// Widened to f32 on first use and kept.
@@ -27,9 +28,6 @@ pub enum Residency {
     /// In the mapped file in their stored dtype, widened block by block in every product.
     Mapped,
 }
-
-/// Most memory that widened layers may take unasked.
-const RESIDENT_BYTES: u64 = 2 << 30;
 
 /// Buffers that files may hold and that are computed here instead, and a copy of a tied embedding.
 const DERIVED: &[&str] = &[
@@ -101,6 +99,8 @@ pub(crate) struct LayerWeights {
     pub(crate) up: Linear,
     /// `[intermediate]` to `[d_model]`.
     pub(crate) down: Linear,
+    /// Bytes of these matrices, as they lie in memory or in their files.
+    pub(crate) bytes: u64,
 }
 
 /// The tensors of a model: mapped, checked, read layer by layer on demand.
@@ -116,7 +116,7 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// Opens the checkpoint and checks that every tensor is there with the right shape, and none that would be left out.
-    pub(crate) fn open(folder: &Path, config: &ModelConfig, residency: Residency) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, config: &ModelConfig, residency: Residency, budget: Budget) -> Result<Self> {
         let checkpoint = Arc::new(Checkpoint::open(folder)?);
         let names = Names::of(config, &checkpoint);
         let shapes = names.shapes();
@@ -127,7 +127,7 @@ impl Weights {
         let resident = match residency {
             Residency::Resident => true,
             Residency::Mapped => false,
-            Residency::Auto => 4 * layer_parameters(&names, config) <= RESIDENT_BYTES,
+            Residency::Auto => 4 * layer_parameters(&names, config) <= budget.weights(),
         };
         Ok(Self {
             final_norm: NormWeights::read(&checkpoint, config.norm, &names.final_norm())?,
@@ -174,18 +174,26 @@ impl Weights {
         let needed = |place| -> Result<NormWeights> {
             norm(place)?.ok_or_else(|| ModelError::Run(format!("layer {layer} has no norm {place:?}")))
         };
+        let (q, kv, o) = (
+            linear(names.queries(layer))?,
+            linear(names.keys_values(layer))?,
+            linear(names.output(layer))?,
+        );
+        let (up, down) = (linear(names.up(layer))?, linear(names.down(layer))?);
+        let sizes = [&q, &kv, &o, &up, &down].map(Linear::bytes);
         Ok(LayerWeights {
+            bytes: sizes.into_iter().sum::<Result<u64>>()?,
             attn_in: needed(NormPlace::AttnIn)?,
             attn_out: norm(NormPlace::AttnOut)?,
             mlp_in: needed(NormPlace::MlpIn)?,
             mlp_out: norm(NormPlace::MlpOut)?,
             query_norm: norm(NormPlace::Query)?.map(|norm| norm.weight),
             key_norm: norm(NormPlace::Key)?.map(|norm| norm.weight),
-            q: linear(names.queries(layer))?,
-            kv: linear(names.keys_values(layer))?,
-            o: linear(names.output(layer))?,
-            up: linear(names.up(layer))?,
-            down: linear(names.down(layer))?,
+            q,
+            kv,
+            o,
+            up,
+            down,
         })
     }
 

@@ -11,7 +11,9 @@
 use std::path::{Path, PathBuf};
 
 use model_runner::plain::{SiteRun, site_gradient};
-use model_runner::{ComputeDevice, HookName, Keep, Point, Precision, PrefixCache, Transformer, testing};
+use model_runner::{
+    Budget, ComputeDevice, HookName, Keep, Point, Precision, PrefixCache, PromptGroup, Transformer, testing,
+};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -31,7 +33,7 @@ fn random() -> PathBuf {
 }
 
 fn both(folder: &Path) -> [Transformer; 2] {
-    let other = Transformer::open_on(folder, &device(), Precision::F32).unwrap();
+    let other = Transformer::open_on(folder, &device(), Precision::F32, Budget::default()).unwrap();
     println!("device: {}", other.device().label());
     [Transformer::open(folder).unwrap(), other]
 }
@@ -65,6 +67,14 @@ fn prompts(models: &[Transformer; 2]) -> (Vec<f32>, [PrefixCache; 2]) {
     (x, prefixes)
 }
 
+/// All of those prompts.
+fn group(prefix: &PrefixCache) -> PromptGroup<'_> {
+    PromptGroup {
+        batch: BATCH,
+        prefix: Some(prefix),
+    }
+}
+
 #[test]
 fn logits_behind_a_prefix_equal_the_cpu_engines() {
     for folder in [shipped(), random()] {
@@ -73,9 +83,8 @@ fn logits_behind_a_prefix_equal_the_cpu_engines() {
         let tokens: Vec<u32> = (0..26).map(|i| 100 + 7 * i).collect();
         let [host, other] = [0, 1].map(|i| {
             let head = models[i].unembedding(&tokens).unwrap();
-            let straight = models[i]
-                .run_to_logits(x.clone(), BATCH, 0, Some(&prefixes[i]), &head)
-                .unwrap();
+            let groups = [group(&prefixes[i])];
+            let straight = models[i].run_to_logits(x.clone(), &groups, 0, &head).unwrap();
             let layers = 0..models[i].config().layers;
             let last = models[i]
                 .run(x.clone(), BATCH, layers, Some(&prefixes[i]), Keep::Last)
@@ -93,13 +102,13 @@ fn kept_layers_and_hook_points_equal_the_cpu_engines() {
     let models = both(&random());
     let (x, prefixes) = prompts(&models);
     let [host, other] = [0, 1].map(|i| {
-        let (prefix, config) = (Some(&prefixes[i]), models[i].config());
-        let kept = models[i].run_keeping(x.clone(), BATCH, 0, &[0, 2, 3], prefix).unwrap();
+        let (group, config) = (group(&prefixes[i]), models[i].config());
+        let kept = models[i].run_keeping(x.clone(), &[group], 0, &[0, 2, 3]).unwrap();
         let mut seen = Vec::new();
         let wanted = |hook: HookName| hook.layer == 1 && hook.point != Point::MlpIn;
         let mut tap = |hook: HookName, value: &[f32]| seen.push((hook, value.to_vec()));
         models[i]
-            .run_tapped_at(x.clone(), BATCH, 0..config.layers, prefix, &wanted, &mut tap)
+            .run_tapped_at(x.clone(), group, 0..config.layers, Keep::All, &wanted, &mut tap)
             .unwrap();
         (kept, seen)
     });
@@ -166,7 +175,7 @@ fn a_prefix_of_another_engine_is_refused() {
 #[test]
 fn half_precision_is_close_or_refused() {
     for (precision, tolerance) in [(Precision::F16, 0.02), (Precision::Bf16, 0.15)] {
-        let opened = Transformer::open_on(&shipped(), &device(), precision);
+        let opened = Transformer::open_on(&shipped(), &device(), precision, Budget::default());
         let model = match opened {
             Ok(model) => model,
             Err(error) => {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use checkpoint::Checkpoint;
 use model_runner::plain::{LetterMetric, ParamSet, PlainModel, SiteRun, metric_gradient, site_gradient};
-use model_runner::{HookName, Keep, ModelConfig, Point, Residency, Transformer, testing};
+use model_runner::{Budget, HookName, Keep, ModelConfig, Point, Residency, Transformer, testing};
 
 const TOLERANCE: f32 = 2e-4;
 
@@ -40,7 +40,12 @@ fn models(folder: &std::path::Path) -> Vec<(String, Transformer)> {
         return vec![(model.device().label().to_owned(), model)];
     }
     [Residency::Resident, Residency::Mapped]
-        .map(|how| (format!("{how:?}"), Transformer::open_with(folder, how).unwrap()))
+        .map(|how| {
+            (
+                format!("{how:?}"),
+                Transformer::open_with(folder, how, Budget::default()).unwrap(),
+            )
+        })
         .into()
 }
 
@@ -66,7 +71,9 @@ fn every_hook_point_and_the_logits_equal_the_reference() {
             let mut tap = |hook: HookName, value: &[f32]| {
                 seen.insert(hook, value.to_vec());
             };
-            let out = model.run_tapped(x, batch, 0..layers, None, &mut tap).unwrap();
+            let out = model
+                .run_tapped(x, batch, 0..layers, None, Keep::All, &mut tap)
+                .unwrap();
             let mut compared = 0;
             for (hook, value) in &seen {
                 assert!(hook.point.exists(model.config()), "{case} {hook}");
@@ -250,7 +257,7 @@ fn bf16_weights_stay_within_the_distance_of_the_references_bf16_run() {
         let temp = tempfile::tempdir().unwrap();
         rounded(&folder, temp.path());
         let run = |residency| {
-            let model = Transformer::open_with(temp.path(), residency).unwrap();
+            let model = Transformer::open_with(temp.path(), residency, Budget::default()).unwrap();
             let layers = model.config().layers;
             let x = model.embed(&ids, batch, 0).unwrap();
             let x = model.run(x, batch, 0..layers, None, Keep::All).unwrap();

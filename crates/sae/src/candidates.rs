@@ -133,20 +133,26 @@ impl Candidates {
 
     fn push_ranked<const MAGNITUDE: bool>(&mut self, start: usize, values: &[f32]) {
         if let Some(limit) = self.limit {
-            self.bar = self.bar.max(math::simd(|| bound::<MAGNITUDE>(values, limit)));
+            self.bar = self.bar.max(math::simd(
+                #[inline(always)]
+                || bound::<MAGNITUDE>(values, limit),
+            ));
         }
         let bar = self.bar;
-        math::simd(|| {
-            for (at, values) in values.chunks(LANES).enumerate() {
-                let above = |value: f32| rank::<MAGNITUDE>(value) > bar;
-                if values.iter().filter(|&&value| above(value)).count() > 0 {
-                    let first = start + at * LANES;
-                    let above = values.iter().enumerate().filter(|&(_, &value)| above(value));
-                    self.found
-                        .extend(above.map(|(lane, &value)| (value, (first + lane) as u32)));
+        math::simd(
+            #[inline(always)]
+            || {
+                for (at, values) in values.chunks(LANES).enumerate() {
+                    let above = |value: f32| rank::<MAGNITUDE>(value) > bar;
+                    if values.iter().filter(|&&value| above(value)).count() > 0 {
+                        let first = start + at * LANES;
+                        let above = values.iter().enumerate().filter(|&(_, &value)| above(value));
+                        self.found
+                            .extend(above.map(|(lane, &value)| (value, (first + lane) as u32)));
+                    }
                 }
-            }
-        });
+            },
+        );
         self.prune::<MAGNITUDE>();
     }
 

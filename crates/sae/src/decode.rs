@@ -141,18 +141,21 @@ impl Sae {
 
     /// `out += z W_dec` for some latents of one row.
     fn add<'a>(&self, index: &[u32], values: &[f32], row_of: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
-        math::simd(|| {
-            for (&latent, &value) in index.iter().zip(values) {
-                let latent = latent as usize;
-                let value = self
-                    .rescale
-                    .get(latent)
-                    .map_or(value, |norm| value / norm.max(f32::MIN_POSITIVE));
-                for (out, weight) in out.iter_mut().zip(row_of(latent)) {
-                    *out += value * weight;
+        math::simd(
+            #[inline(always)]
+            || {
+                for (&latent, &value) in index.iter().zip(values) {
+                    let latent = latent as usize;
+                    let value = self
+                        .rescale
+                        .get(latent)
+                        .map_or(value, |norm| value / norm.max(f32::MIN_POSITIVE));
+                    for (out, weight) in out.iter_mut().zip(row_of(latent)) {
+                        *out += value * weight;
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// What the reconstruction leaves out: `x` less [`Sae::decode_with_input`].

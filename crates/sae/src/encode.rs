@@ -38,11 +38,7 @@ impl Sae {
     #[must_use]
     pub fn encode(&self, x: &[f32]) -> SparseLatents {
         let total = self.rows_of(x);
-        let rows = if self.parts.encoder.is_stored() {
-            ROWS_MAPPED
-        } else {
-            ROWS
-        };
+        let rows = self.group_rows();
         let groups = total.div_ceil(rows).max(1);
         let blocks = self.config.d_sae.div_ceil(BLOCK);
         let spans = (TASKS * rayon::current_num_threads()).div_ceil(groups).min(blocks);
@@ -52,6 +48,21 @@ impl Sae {
             .map(|x| self.encode_group(x, span))
             .collect();
         SparseLatents::concat(self.config.d_sae, chunks)
+    }
+
+    /// Rows that [`Sae::encode`] takes at a time.
+    fn group_rows(&self) -> usize {
+        if self.parts.encoder.is_stored() {
+            ROWS_MAPPED
+        } else {
+            ROWS
+        }
+    }
+
+    /// Bytes of the encoder that encoding `rows` rows goes through, as it lies in memory or in its file: once per group of rows.
+    #[must_use]
+    pub fn encode_bytes(&self, rows: usize) -> u64 {
+        rows.div_ceil(self.group_rows()) as u64 * self.parts.encoder.bytes()
     }
 
     /// [`Sae::encode`] with the zeros: for tests and small inputs.

@@ -22,7 +22,12 @@ impl Normalization {
         match self {
             Self::None => None,
             Self::ConstantNormRescale => {
-                let factor = width.sqrt() / math::simd(|| math::square_sum(row)).sqrt();
+                let factor = width.sqrt()
+                    / math::simd(
+                        #[inline(always)]
+                        || math::square_sum(row),
+                    )
+                    .sqrt();
                 for value in row {
                     *value *= factor;
                 }
@@ -41,11 +46,18 @@ impl Normalization {
                 })
             }
             Self::LayerNorm => {
-                let mean = math::simd(|| math::sum(row)) / width;
+                let mean = math::simd(
+                    #[inline(always)]
+                    || math::sum(row),
+                ) / width;
                 for value in row.iter_mut() {
                     *value -= mean;
                 }
-                let deviation = (math::simd(|| math::square_sum(row)) / (width - 1.0)).sqrt();
+                let deviation = (math::simd(
+                    #[inline(always)]
+                    || math::square_sum(row),
+                ) / (width - 1.0))
+                    .sqrt();
                 for value in row {
                     *value /= deviation + 1e-5;
                 }

@@ -145,6 +145,9 @@ pub struct Stage {
     /// Floating-point operations of its matrix products, as far as they are counted.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub flops: f64,
+    /// Bytes of weights that these products went through, as they lie in memory or in their files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]

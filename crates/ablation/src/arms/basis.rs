@@ -13,9 +13,6 @@ use crate::effects::{LetterLogits, log_odds};
 use crate::error::{AblationError, Result};
 use crate::readout::Readout;
 
-/// Most edits whose vectors are held at a time.
-const EDITS_AT_ONCE: usize = 1 << 14;
-
 /// An orthonormal basis of the site.
 #[derive(Clone, Copy, Debug)]
 pub enum Coordinates<'a> {
@@ -140,7 +137,7 @@ pub fn ranked_coordinates(
         .collect();
     let mut sums: Vec<Vec<f64>> = candidates.iter().map(|c| vec![0.0; c.len()]).collect();
     let vectors: Vec<Vec<f64>> = (0..train.d).map(|coordinate| coordinates.vector(coordinate)).collect();
-    for part in edits.chunks(EDITS_AT_ONCE) {
+    for part in edits.chunks(readout.most_edits()) {
         let rows: Vec<usize> = part.iter().map(|edit| edit.0).collect();
         let mut edited = Vec::with_capacity(part.len() * train.d);
         for &(row, at) in part {

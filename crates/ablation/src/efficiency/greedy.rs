@@ -14,9 +14,6 @@ use crate::effects::{LetterLogits, log_odds};
 use crate::error::{AblationError, Result};
 use crate::readout::Readout;
 
-/// Edits in one call of the model: bounds the memory of edited vectors.
-const EDITS_AT_ONCE: usize = 1 << 14;
-
 /// What greedy growth starts from.
 #[derive(Clone, Copy, Debug)]
 pub struct GreedyPlan<'a> {
@@ -141,7 +138,7 @@ impl Step<'_> {
                     rows.push(row);
                     slots.push((slot, self.letters[class]));
                 }
-                if rows.len() == EDITS_AT_ONCE {
+                if rows.len() >= self.readout.most_edits() {
                     self.add(&slots, &rows, &vectors, &mut effects)?;
                     slots.clear();
                     rows.clear();

@@ -4,9 +4,6 @@ use crate::effects::{LetterLogits, log_odds};
 use crate::error::Result;
 use crate::readout::Readout;
 
-/// Bounds the memory of edited vectors; a block still fills every thread many times over.
-const EDITS_AT_ONCE: usize = 1 << 14;
-
 /// A row, the alphabet index of its letter, and what is added to its vector, `[d_model]`.
 pub(super) struct Change {
     pub(super) row: usize,
@@ -43,7 +40,7 @@ pub(super) fn falls(
             );
         }
         out.push(0.0);
-        if waiting.len() == EDITS_AT_ONCE {
+        if waiting.len() >= readout.most_edits() {
             run(&mut waiting, &mut vectors, &mut out)?;
         }
     }

@@ -35,11 +35,14 @@ impl Clean {
     pub(super) fn new(logits: Vec<f32>) -> Self {
         let top = largest(&logits);
         let mut weights = logits.clone();
-        simd(|| {
-            for weight in &mut weights {
-                *weight = exp(*weight - top);
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for weight in &mut weights {
+                    *weight = exp(*weight - top);
+                }
+            },
+        );
         let total = blockwise(&weights, &weights, |w, _| w);
         Self {
             lse: f64::from(top) + total.ln(),
@@ -52,11 +55,14 @@ impl Clean {
     /// Divergence of a prediction from this one, nats; `lse` is that of `edited`, see [`log_sum_exp`].
     pub(super) fn kl(&self, edited: &[f32], lse: f64) -> f64 {
         let mut differences = self.logits.clone();
-        simd(|| {
-            for (difference, &edited) in differences.iter_mut().zip(edited) {
-                *difference -= edited;
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for (difference, &edited) in differences.iter_mut().zip(edited) {
+                    *difference -= edited;
+                }
+            },
+        );
         let mean = blockwise(&self.weights, &differences, |w, d| w * d) / self.total;
         // Cut at 0 without hiding a value that is not a number.
         let kl = mean + (lse - self.lse);

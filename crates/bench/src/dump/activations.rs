@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use checkpoint::{Dtype, SafetensorsStream, TensorSlot};
 use clap::{Args, ValueEnum};
-use model_runner::{BosPolicy, HookName, ModelConfig, Point, Tokenizer, Transformer, choose_bos};
+use model_runner::{BosPolicy, HookName, Keep, ModelConfig, Point, PromptGroup, Tokenizer, Transformer, choose_bos};
 use rayon::prelude::*;
 
 use super::prompts::Prompts;
@@ -239,12 +239,14 @@ fn blocks(prompts: &Prompts, per_token: usize) -> Vec<Vec<Batch>> {
     blocks
 }
 
-/// What one batch computed: tensors in the order of the outputs, `[batch * seq, width]`.
+/// What one batch computed: tensors in the order of the outputs, `[batch * seq, width]`, or those of the last layer and behind it
+/// `[batch, width]` where only last positions are asked for.
 fn run_batch(
     model: &Transformer,
     prompts: &Prompts,
     outputs: &[Output],
     batch: &Batch,
+    last_only: bool,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
     let config = model.config();
     let ids: Vec<u32> = batch
@@ -287,7 +289,13 @@ fn run_batch(
         outputs.contains(&Output::Hook(hook))
             || (hook.point == Point::ResidPost && outputs.contains(&Output::Hook(next)))
     };
-    let last = model.run_tapped_at(x, batch.len(), 0..layers, None, &wanted, &mut tap)?;
+    // Where only last positions are written, the last layer computes no other.
+    let keep = if last_only { Keep::Last } else { Keep::All };
+    let group = PromptGroup {
+        batch: batch.len(),
+        prefix: None,
+    };
+    let last = model.run_tapped_at(x, group, 0..layers, keep, &wanted, &mut tap)?;
     if wants_end {
         let normed = model.final_norm(&last);
         for (slot, output) in outputs.iter().enumerate() {
@@ -310,13 +318,15 @@ fn run_block(
 ) -> anyhow::Result<()> {
     let done: Vec<Vec<Vec<f32>>> = block
         .par_iter()
-        .map(|batch| run_batch(model, prompts, outputs, batch))
+        .map(|batch| run_batch(model, prompts, outputs, batch, sink.last))
         .collect::<anyhow::Result<_>>()?;
     for (batch, values) in block.iter().zip(done) {
         for (&output, values) in outputs.iter().zip(values) {
             let width = output.width(model.config());
-            let seq = prompts.prompt(batch[0]).len();
-            for (&prompt, rows) in batch.iter().zip(values.chunks_exact(seq * width)) {
+            for (&prompt, rows) in batch
+                .iter()
+                .zip(values.chunks_exact((values.len() / batch.len()).max(1)))
+            {
                 sink.write(prompts, prompt, output, rows, width)?;
             }
         }

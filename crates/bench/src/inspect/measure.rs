@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use checkpoint::Checkpoint;
-use model_runner::{BosPolicy, HookName, Tokenizer, Transformer, choose_bos};
+use model_runner::{BosPolicy, HookName, Keep, Tokenizer, Transformer, choose_bos};
 use sae::{Measured, Sae, Tally};
 use tasks::Tokenize;
 
@@ -120,7 +120,7 @@ fn on_model(args: &InspectArgs, sae: &Sae, text: &str) -> anyhow::Result<Measure
             }
         };
         let last = out.map_or(hook.layer, |out| out.layer.max(hook.layer));
-        model.run_tapped(x, 1, 0..last + 1, None, &mut tap)?;
+        model.run_tapped(x, 1, 0..last + 1, None, Keep::All, &mut tap)?;
         // The first token is an attention sink of enormous norm, on which SAEs are neither trained nor scored.
         let skip = usize::from(bos.is_some_and(|bos| prompt.first() == Some(&bos)));
         tokens += prompt.len() - skip;

@@ -9,6 +9,7 @@ mod figures;
 mod memory;
 pub(crate) mod plan;
 pub(crate) mod profile;
+mod reader;
 pub(crate) mod show;
 pub(crate) mod side;
 pub(crate) mod site;
@@ -19,12 +20,13 @@ pub(crate) mod unit;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ablation::{Captured, EffectRow};
+use ablation::{Captured, EffectRow, Remembered};
 use store::{Draft, Record, Spec, Stage as TimedStage, Store, Timing, Writer};
 
 pub(crate) use args::{Icl, RunArgs};
 use plan::Plan;
 use profile::Profile;
+use reader::Reader;
 use side::SideStages;
 use site::{Site, Stages};
 use unit::{Lab, Unit};
@@ -164,7 +166,8 @@ fn run_missing(
         stage: &stages.test,
         capture: &site.scored,
     };
-    let bench = profile.time("edit + suffix", Some(&stages), || site.bench(plan, &scored))?;
+    let known = Remembered::new(&scored);
+    let bench = profile.time("edit + suffix", Some(&stages), || site.bench(plan, &known))?;
     let side = match &plan.side {
         None => None,
         Some(_) => profile.time("side stages", None, || {
@@ -178,10 +181,13 @@ fn run_missing(
         stages: &stages,
         bench: &bench,
         profile: &profile,
+        known: &known,
         side: side.as_ref(),
     };
     let shared = profile.take();
     spent.extend(shared.iter().cloned());
+    let missing = plan.saes.iter().filter(|sae| !records.contains_key(&sae.id));
+    let saes = Reader::start(missing.cloned().collect(), args.open.clone());
     for (id, spec) in units {
         if records.contains_key(id) {
             continue;
@@ -191,7 +197,9 @@ fn run_missing(
         let unit_started = store::rfc3339(std::time::SystemTime::now());
         let tokens_before = stages.tokens();
         let outcome = match plan.saes.iter().find(|sae| sae.id == *id) {
-            Some(input) => unit::of_sae(lab, input, &records["directions"]),
+            Some(input) => profile
+                .time("read", None, || saes.next(&input.id))
+                .and_then(|sae| unit::of_sae(lab, input, &sae, &records["directions"])),
             None => unit::directions(lab),
         };
         let timing = |own: Vec<TimedStage>| Timing {

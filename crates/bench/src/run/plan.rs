@@ -31,6 +31,7 @@ const FEWEST_WORDS: usize = 2;
 const MOST_SPLIT: f64 = 0.9;
 
 /// One autoencoder of a run.
+#[derive(Clone)]
 pub(crate) struct SaeInput {
     pub(crate) id: String,
     pub(crate) path: PathBuf,

@@ -22,6 +22,38 @@ struct Work {
     count: u64,
     tokens: u64,
     flops: f64,
+    bytes: u64,
+}
+
+impl Work {
+    /// Counts of the model's runs so far.
+    fn of_model(stages: &Stages<'_>) -> Self {
+        Self {
+            tokens: stages.tokens(),
+            flops: stages.flops(),
+            bytes: stages.bytes(),
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.seconds += more.seconds;
+        self.count += more.count;
+        self.tokens += more.tokens;
+        self.flops += more.flops;
+        self.bytes += more.bytes;
+    }
+
+    /// What is left without a part of it; an outer stage that does not ask about the model has nothing of it to itself.
+    fn less(self, part: Self) -> Self {
+        Self {
+            seconds: self.seconds - part.seconds,
+            count: self.count,
+            tokens: self.tokens.saturating_sub(part.tokens),
+            flops: (self.flops - part.flops).max(0.0),
+            bytes: self.bytes.saturating_sub(part.bytes),
+        }
+    }
 }
 
 /// Times by stage, in order of first use.
@@ -35,43 +67,37 @@ pub(crate) struct Profile {
 impl Profile {
     /// Times `work` as part of a stage; with `stages` given, also the positions and products that it ran through the model.
     pub(crate) fn time<T>(&self, name: &'static str, stages: Option<&Stages<'_>>, work: impl FnOnce() -> T) -> T {
-        let model = || stages.map_or((0, 0.0), |stages| (stages.tokens(), stages.flops()));
-        let (tokens, flops) = model();
-        self.measure(name, work, || {
-            let after = model();
-            (after.0 - tokens, after.1 - flops)
-        })
+        let model = || stages.map_or_else(Work::default, Work::of_model);
+        let before = model();
+        self.measure(name, work, || model().less(before))
     }
 
-    /// As [`Profile::time`] for work whose products are known beforehand.
-    pub(crate) fn time_flops<T>(&self, name: &'static str, flops: f64, work: impl FnOnce() -> T) -> T {
-        self.measure(name, work, || (0, flops))
+    /// As [`Profile::time`] for work whose products, and the bytes of weights that they go through, are known beforehand.
+    pub(crate) fn time_flops<T>(&self, name: &'static str, (flops, bytes): (f64, u64), work: impl FnOnce() -> T) -> T {
+        let known = Work {
+            flops,
+            bytes,
+            ..Work::default()
+        };
+        self.measure(name, work, || known)
     }
 
-    fn measure<T>(&self, name: &'static str, work: impl FnOnce() -> T, did: impl FnOnce() -> (u64, f64)) -> T {
+    fn measure<T>(&self, name: &'static str, work: impl FnOnce() -> T, did: impl FnOnce() -> Work) -> T {
         self.inside.borrow_mut().push(Work::default());
         let begun = Instant::now();
         let done = work();
-        let seconds = begun.elapsed().as_secs_f64();
-        let (tokens, flops) = did();
+        let whole = Work {
+            seconds: begun.elapsed().as_secs_f64(),
+            count: 1,
+            ..did()
+        };
         let mut running = self.inside.borrow_mut();
         let inner = running.pop().unwrap_or_default();
         if let Some(outer) = running.last_mut() {
-            outer.seconds += seconds;
-            outer.tokens += tokens;
-            outer.flops += flops;
+            outer.add(whole);
         }
         drop(running);
-        self.add(
-            name,
-            Work {
-                seconds: seconds - inner.seconds,
-                count: 1,
-                // An outer stage that does not ask about the model has nothing of it to itself.
-                tokens: tokens.saturating_sub(inner.tokens),
-                flops: (flops - inner.flops).max(0.0),
-            },
-        );
+        self.add(name, whole.less(inner));
         done
     }
 
@@ -82,8 +108,7 @@ impl Profile {
             Work {
                 seconds,
                 count: 1,
-                tokens: stages.tokens(),
-                flops: stages.flops(),
+                ..Work::of_model(stages)
             },
         );
     }
@@ -92,12 +117,7 @@ impl Profile {
         let mut spans = self.spans.borrow_mut();
         match spans.iter_mut().find(|(known, _)| *known == name) {
             None => spans.push((name, more)),
-            Some((_, work)) => {
-                work.seconds += more.seconds;
-                work.count += more.count;
-                work.tokens += more.tokens;
-                work.flops += more.flops;
-            }
+            Some((_, work)) => work.add(more),
         }
     }
 
@@ -109,6 +129,7 @@ impl Profile {
             count: work.count,
             tokens: work.tokens,
             flops: work.flops,
+            bytes: work.bytes,
         };
         self.spans.take().into_iter().map(stage).collect()
     }
@@ -125,6 +146,7 @@ pub(crate) fn sum(all: &[Stage]) -> Vec<Stage> {
                 known.count += stage.count;
                 known.tokens += stage.tokens;
                 known.flops += stage.flops;
+                known.bytes += stage.bytes;
             }
         }
     }
@@ -141,6 +163,8 @@ pub(crate) fn table(stages: &[Stage], wall: f64) -> anyhow::Result<Table> {
         Column::number("calls"),
         Column::number("positions").with_help("of prompts that went through layers of the model"),
         Column::number("GFLOP").with_help("of matrix products, counted from the shapes"),
+        Column::number("GB")
+            .with_help("of weights that these products went through, as they lie in memory or in their files"),
         Column::number("of peak")
             .with_help("rate of these products / the best large product of this machine, measured now"),
     ];
@@ -162,6 +186,11 @@ pub(crate) fn table(stages: &[Stage], wall: f64) -> anyhow::Result<Table> {
                 none()
             },
             if counted { number(stage.flops / 1e9, 1) } else { none() },
+            if stage.bytes > 0 {
+                number(stage.bytes as f64 / 1e9, 1)
+            } else {
+                none()
+            },
             if counted {
                 number(stage.flops / stage.seconds / peak, 3)
             } else {
@@ -211,13 +240,14 @@ mod tests {
         let nap = || std::thread::sleep(Duration::from_millis(20));
         profile.time("outer", None, || {
             nap();
-            profile.time_flops("inner", 5.0, nap);
-            profile.time_flops("inner", 5.0, nap);
+            profile.time_flops("inner", (5.0, 7), nap);
+            profile.time_flops("inner", (5.0, 7), nap);
         });
         let stages = profile.take();
         let of = |name: &str| stages.iter().find(|stage| stage.name == name).unwrap();
         assert_eq!((of("inner").count, of("outer").count), (2, 1));
         assert!((of("inner").flops - 10.0).abs() < 1e-9 && of("outer").flops <= 0.0);
+        assert_eq!((of("inner").bytes, of("outer").bytes), (14, 0));
         assert!(of("inner").seconds >= 0.04 && of("outer").seconds >= 0.02);
         // The outer stage's own part is one nap of three.
         assert!(of("outer").seconds < of("inner").seconds);

@@ -2,7 +2,7 @@
 
 use ablation::effects::{LetterLogits, top_letter};
 use ablation::layers::{PairEffect, WordPair, patch_pairs};
-use ablation::{Bench, Capture, Captured, Directions, Item, Labelled, Pair, Stage, arms};
+use ablation::{Bench, Capture, Directions, Item, Labelled, Pair, Readout, Stage, arms};
 use linear_probe::metrics::Evaluation;
 use model_runner::Transformer;
 use rand::seq::SliceRandom;
@@ -67,6 +67,11 @@ impl<'a> Stages<'a> {
     /// Positions run so far.
     pub(crate) fn tokens(&self) -> u64 {
         self.train.tokens() + self.test.tokens()
+    }
+
+    /// Bytes of the model's weights that these runs, and all others of the same model, went through.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.train.model().bytes_read()
     }
 
     /// Products of these runs.
@@ -203,7 +208,7 @@ impl Site {
     }
 
     /// The evaluation: scored words, unedited and with the ceiling edit.
-    pub(crate) fn bench<'a>(&self, plan: &Plan, scored: &'a Captured<'a>) -> anyhow::Result<Bench<'a>> {
+    pub(crate) fn bench<'a>(&self, plan: &Plan, scored: &'a dyn Readout) -> anyhow::Result<Bench<'a>> {
         let letters = plan.letters.iter().map(|letter| letter.index()).collect();
         let full = arms::full_site(&self.directions);
         Ok(Bench::new(

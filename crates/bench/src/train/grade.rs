@@ -118,7 +118,7 @@ fn first_letter(
     for (set, prefix) in prompts.prefixes.iter().enumerate() {
         let cache = model.prefix(prefix, layers, None)?;
         let mine: Vec<_> = prompts.prompts.iter().filter(|p| p.icl == set).collect();
-        for chunk in mine.chunks(model.chunk_size(prompts.suffix_len())) {
+        for chunk in mine.chunks(model.chunk_size(mine.len(), prompts.suffix_len())) {
             let ids: Vec<u32> = chunk.iter().flat_map(|p| prompts.suffix(p).to_vec()).collect();
             let last = model.run(
                 model.embed(&ids, chunk.len(), cache.len())?,

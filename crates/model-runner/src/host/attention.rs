@@ -4,7 +4,7 @@
 //! prefix, and keys are never repeated per query head); the few suffix positions are added by
 //! hand. Scores are capped and normalised in place in one pass.
 
-use kernels::math::{dot, exp, simd, softmax_row, sum, tanh};
+use kernels::math::{TANH_SMALL, dot, exp, largest, simd, softmax_row, sum, tanh, tanh_small};
 use kernels::{Layout, Threads, gemm_f32};
 
 use super::prefix::PrefixLayer;
@@ -107,17 +107,20 @@ pub(super) fn attend(
                 );
                 continue;
             }
-            simd(|| {
-                for query in 0..queries {
-                    let row = prompt * queries + query;
-                    let from = row * q_width + head_offset;
-                    let line = &mut scores[row * width + visible_past..(row + 1) * width];
-                    for (key, score) in line.iter_mut().enumerate().take(seq - queries + query + 1) {
-                        let at = keys + key * kv_width;
-                        *score = dot(&q[from..from + hd], &kv[at..at + hd]);
+            simd(
+                #[inline(always)]
+                || {
+                    for query in 0..queries {
+                        let row = prompt * queries + query;
+                        let from = row * q_width + head_offset;
+                        let line = &mut scores[row * width + visible_past..(row + 1) * width];
+                        for (key, score) in line.iter_mut().enumerate().take(seq - queries + query + 1) {
+                            let at = keys + key * kv_width;
+                            *score = dot(&q[from..from + hd], &kv[at..at + hd]);
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         normalise(scores, width, shape, window, low, config.attn_softcap);
         mix(config, shape, head, low, scores, kv, prefix, out, threads);
@@ -132,36 +135,46 @@ fn normalise(scores: &mut [f32], width: usize, shape: Shape, window: Window, low
         prefix: past,
         ..
     } = shape;
-    simd(|| {
-        for (row, line) in scores.chunks_exact_mut(width).enumerate() {
-            let position = past + seq - queries + row % queries;
-            let first = window.first_key(position).max(low) - low;
-            let end = position + 1 - low;
-            line[..first].fill(0.0);
-            line[end..].fill(0.0);
-            let seen = &mut line[first..end];
-            if let Some(cap) = cap {
-                let cap = cap as f32;
-                let inverse = 1.0 / cap;
-                // A capped score lies in [-cap, cap]: with a cap that exp can hold there is no
-                // need to look for the maximum first.
-                if cap <= 80.0 {
+    simd(
+        #[inline(always)]
+        || {
+            for (row, line) in scores.chunks_exact_mut(width).enumerate() {
+                let position = past + seq - queries + row % queries;
+                let first = window.first_key(position).max(low) - low;
+                let end = position + 1 - low;
+                line[..first].fill(0.0);
+                line[end..].fill(0.0);
+                let seen = &mut line[first..end];
+                if let Some(cap) = cap {
+                    let cap = cap as f32;
+                    let inverse = 1.0 / cap;
+                    // A capped score lies in [-cap, cap]: with a cap that exp can hold there is no
+                    // need to look for the maximum first.
+                    if cap <= 80.0 {
+                        // Scores far below the cap are the rule.
+                        if largest(seen) * inverse < TANH_SMALL {
+                            for score in seen.iter_mut() {
+                                *score = exp(cap * tanh_small(*score * inverse));
+                            }
+                        } else {
+                            for score in seen.iter_mut() {
+                                *score = exp(cap * tanh(*score * inverse));
+                            }
+                        }
+                        let scale = 1.0 / sum(seen);
+                        for score in seen {
+                            *score *= scale;
+                        }
+                        continue;
+                    }
                     for score in seen.iter_mut() {
-                        *score = exp(cap * tanh(*score * inverse));
+                        *score = cap * tanh(*score * inverse);
                     }
-                    let scale = 1.0 / sum(seen);
-                    for score in seen {
-                        *score *= scale;
-                    }
-                    continue;
                 }
-                for score in seen.iter_mut() {
-                    *score = cap * tanh(*score * inverse);
-                }
+                softmax_row(seen);
             }
-            softmax_row(seen);
-        }
-    });
+        },
+    );
 }
 
 /// `out` head := weights times values.
@@ -221,18 +234,21 @@ fn mix(
             );
             continue;
         }
-        simd(|| {
-            for query in 0..queries {
-                let row = prompt * queries + query;
-                let line = &scores[row * width + visible_past..(row + 1) * width];
-                let sum = &mut out[row * q_width + head * hd..][..hd];
-                for (key, &weight) in line.iter().enumerate().take(seq - queries + query + 1) {
-                    let value = &kv[values + key * kv_width..][..hd];
-                    for (sum, &value) in sum.iter_mut().zip(value) {
-                        *sum += weight * value;
+        simd(
+            #[inline(always)]
+            || {
+                for query in 0..queries {
+                    let row = prompt * queries + query;
+                    let line = &scores[row * width + visible_past..(row + 1) * width];
+                    let sum = &mut out[row * q_width + head * hd..][..hd];
+                    for (key, &weight) in line.iter().enumerate().take(seq - queries + query + 1) {
+                        let value = &kv[values + key * kv_width..][..hd];
+                        for (sum, &value) in sum.iter_mut().zip(value) {
+                            *sum += weight * value;
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 }

@@ -42,6 +42,16 @@ fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     &mut buffer[..len]
 }
 
+/// Neighbouring prompts of a chunk with the same positions before them.
+#[derive(Clone, Copy)]
+pub(crate) struct LayerGroup<'a> {
+    pub(crate) batch: usize,
+    /// Positions before their first.
+    pub(crate) past: usize,
+    /// Keys and values there.
+    pub(crate) prefix: Option<&'a PrefixLayer>,
+}
+
 /// What one block needs to know about the chunk.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerRun<'a> {
@@ -50,11 +60,11 @@ pub(crate) struct LayerRun<'a> {
     pub(crate) window: Window,
     /// `None` where positions were added to the embedding.
     pub(crate) rope: Option<&'a RopeTable>,
+    /// Prompts of the chunk that share a prefix, in order.
+    pub(crate) groups: &'a [LayerGroup<'a>],
+    /// Prompts of all groups.
     pub(crate) batch: usize,
     pub(crate) seq: usize,
-    /// Positions before the chunk's first.
-    pub(crate) past: usize,
-    pub(crate) prefix: Option<&'a PrefixLayer>,
     /// Compute the output at each prompt's last position only.
     pub(crate) last_only: bool,
     pub(crate) threads: Threads,
@@ -142,23 +152,30 @@ impl LayerRun<'_> {
         self.rotate(q, kv, queries);
 
         let heads = sized(&mut space.heads, asked * q_width);
-        let shape = Shape {
-            batch: self.batch,
-            seq: self.seq,
-            queries,
-            prefix: self.past,
-        };
-        attention::attend(
-            config,
-            self.window,
-            shape,
-            q,
-            kv,
-            self.prefix,
-            &mut space.scores,
-            heads,
-            self.threads,
-        );
+        // Products with weights take the whole chunk; only the keys of the positions before differ between groups.
+        let mut done = 0;
+        for group in self.groups {
+            let shape = Shape {
+                batch: group.batch,
+                seq: self.seq,
+                queries,
+                prefix: group.past,
+            };
+            let queries_of = done * queries * q_width..(done + group.batch) * queries * q_width;
+            let kv_width = weights.kv.width;
+            attention::attend(
+                config,
+                self.window,
+                shape,
+                &q[queries_of.clone()],
+                &kv[done * self.seq * kv_width..(done + group.batch) * self.seq * kv_width],
+                group.prefix,
+                &mut space.scores,
+                &mut heads[queries_of],
+                self.threads,
+            );
+            done += group.batch;
+        }
         if let Some(tap) = tap {
             tap(Point::Z, heads);
         }
@@ -197,11 +214,14 @@ impl LayerRun<'_> {
         if let Some(tap) = tap {
             tap(out, branch);
         }
-        simd(|| {
-            for (x, added) in x.iter_mut().zip(branch) {
-                *x += *added;
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for (x, added) in x.iter_mut().zip(branch) {
+                    *x += *added;
+                }
+            },
+        );
     }
 
     /// Normalises each head's queries and keys where the family does that, then turns them by their positions.
@@ -210,29 +230,44 @@ impl LayerRun<'_> {
         let hd = config.head_dim;
         let eps = config.norm_eps as f32;
         let scale = config.query_scale();
-        let place = |head: &mut [f32], norm: Option<&Vec<f32>>, position: usize, scale: f32| {
-            if let Some(norm) = norm {
-                rms_norm_row(head, norm, eps);
-            }
-            match self.rope {
-                Some(rope) => rope.turn(head, position, scale),
-                None => head.iter_mut().for_each(|value| *value *= scale),
-            }
-        };
-        simd(|| {
-            for (row, line) in q.chunks_exact_mut(config.heads * hd).enumerate() {
-                let position = self.past + self.seq - queries + row % queries;
-                for head in line.chunks_exact_mut(hd) {
-                    place(head, self.weights.query_norm.as_ref(), position, scale);
+        let rope = self.rope;
+        let (q_width, kv_width) = (config.heads * hd, 2 * config.kv_heads * hd);
+        let (mut q, mut kv) = (q, kv);
+        simd(
+            #[inline(always)]
+            || {
+                for group in self.groups {
+                    let (of_group, rest) = q.split_at_mut(group.batch * queries * q_width);
+                    q = rest;
+                    for (row, line) in of_group.chunks_exact_mut(q_width).enumerate() {
+                        let position = group.past + self.seq - queries + row % queries;
+                        for head in line.chunks_exact_mut(hd) {
+                            place(head, (self.weights.query_norm.as_deref(), eps), rope, position, scale);
+                        }
+                    }
+                    let (of_group, rest) = kv.split_at_mut(group.batch * self.seq * kv_width);
+                    kv = rest;
+                    for (row, line) in of_group.chunks_exact_mut(kv_width).enumerate() {
+                        let position = group.past + row % self.seq;
+                        for head in line[..config.kv_heads * hd].chunks_exact_mut(hd) {
+                            place(head, (self.weights.key_norm.as_deref(), eps), rope, position, 1.0);
+                        }
+                    }
                 }
-            }
-            for (row, line) in kv.chunks_exact_mut(2 * config.kv_heads * hd).enumerate() {
-                let position = self.past + row % self.seq;
-                for head in line[..config.kv_heads * hd].chunks_exact_mut(hd) {
-                    place(head, self.weights.key_norm.as_ref(), position, 1.0);
-                }
-            }
-        });
+            },
+        );
+    }
+}
+
+/// Normalises a head where the family does that, turns it by its position and multiplies it by `scale`.
+#[inline(always)]
+fn place(head: &mut [f32], (norm, eps): (Option<&[f32]>, f32), rope: Option<&RopeTable>, position: usize, scale: f32) {
+    if let Some(norm) = norm {
+        rms_norm_row(head, norm, eps);
+    }
+    match rope {
+        Some(rope) => rope.turn(head, position, scale),
+        None => head.iter_mut().for_each(|value| *value *= scale),
     }
 }
 

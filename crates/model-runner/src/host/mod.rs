@@ -12,7 +12,7 @@ mod layer;
 mod prefix;
 mod rope;
 
-pub(crate) use layer::{LayerRun, Tap, Workspace};
+pub(crate) use layer::{LayerGroup, LayerRun, Tap, Workspace};
 pub use prefix::PrefixCache;
 pub(crate) use prefix::PrefixLayer;
 pub(crate) use rope::RopeTable;

@@ -44,14 +44,17 @@ impl AdamW {
                 gradient.par_chunks(CHUNK),
             );
             work.into_par_iter().for_each(|(values, first, second, gradient)| {
-                kernels::math::simd(|| {
-                    for (((value, m), v), &g) in values.iter_mut().zip(first).zip(second).zip(gradient) {
-                        *m = beta1 * *m + (1.0 - beta1) * g;
-                        *v = beta2 * *v + (1.0 - beta2) * g * g;
-                        let size = (*v / correct2).sqrt() + epsilon;
-                        *value = *value * shrink - rate * (*m / correct1) / size;
-                    }
-                });
+                kernels::math::simd(
+                    #[inline(always)]
+                    || {
+                        for (((value, m), v), &g) in values.iter_mut().zip(first).zip(second).zip(gradient) {
+                            *m = beta1 * *m + (1.0 - beta1) * g;
+                            *v = beta2 * *v + (1.0 - beta2) * g * g;
+                            let size = (*v / correct2).sqrt() + epsilon;
+                            *value = *value * shrink - rate * (*m / correct1) / size;
+                        }
+                    },
+                );
             });
         }
     }

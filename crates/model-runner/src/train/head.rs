@@ -80,31 +80,34 @@ pub(super) fn head_gradient(
 fn row_gradient(row: &mut [f32], target: usize, weight: f64, cap: Option<f32>) -> (f64, bool) {
     // d/dx of cap * tanh(x / cap) is 1 - tanh^2, kept apart because the softmax overwrites the row.
     let mut slopes = vec![1.0f32; row.len()];
-    simd(|| {
-        if let Some(cap) = cap {
-            let inverse = 1.0 / cap;
-            for (value, slope) in row.iter_mut().zip(&mut slopes) {
-                let t = tanh(*value * inverse);
-                *slope = 1.0 - t * t;
-                *value = cap * t;
+    simd(
+        #[inline(always)]
+        || {
+            if let Some(cap) = cap {
+                let inverse = 1.0 / cap;
+                for (value, slope) in row.iter_mut().zip(&mut slopes) {
+                    let t = tanh(*value * inverse);
+                    *slope = 1.0 - t * t;
+                    *value = cap * t;
+                }
             }
-        }
-        let top = row
-            .iter()
-            .fold(f32::NEG_INFINITY, |top, &v| if v > top { v } else { top });
-        let answer = row[target];
-        for value in row.iter_mut() {
-            *value = exp(*value - top);
-        }
-        let total = sum(row);
-        let loss = f64::from(total).ln() + f64::from(top) - f64::from(answer);
-        let scale = weight as f32 / total;
-        for (value, slope) in row.iter_mut().zip(&slopes) {
-            *value *= scale * slope;
-        }
-        row[target] -= weight as f32 * slopes[target];
-        (loss * weight, answer >= top)
-    })
+            let top = row
+                .iter()
+                .fold(f32::NEG_INFINITY, |top, &v| if v > top { v } else { top });
+            let answer = row[target];
+            for value in row.iter_mut() {
+                *value = exp(*value - top);
+            }
+            let total = sum(row);
+            let loss = f64::from(total).ln() + f64::from(top) - f64::from(answer);
+            let scale = weight as f32 / total;
+            for (value, slope) in row.iter_mut().zip(&slopes) {
+                *value *= scale * slope;
+            }
+            row[target] -= weight as f32 * slopes[target];
+            (loss * weight, answer >= top)
+        },
+    )
 }
 
 #[cfg(test)]

@@ -103,7 +103,10 @@ impl Matrix {
         let norms = |scratch: &mut Vec<f32>, latents: Range<usize>| -> Vec<f32> {
             let block = self.block(latents, true, scratch);
             let rows = block.chunks_exact(self.width);
-            math::simd(|| rows.map(|row| math::square_sum(row).sqrt()).collect())
+            math::simd(
+                #[inline(always)]
+                || rows.map(|row| math::square_sum(row).sqrt()).collect(),
+            )
         };
         let parts: Vec<Vec<f32>> = ranges.into_par_iter().map_init(Vec::new, norms).collect();
         parts.concat()

@@ -77,6 +77,16 @@ impl Matrix {
         matches!(self.values, Values::Stored { .. })
     }
 
+    /// Bytes as it lies in memory or in its file.
+    pub(crate) fn bytes(&self) -> u64 {
+        let size = if self.is_stored() {
+            self.view().dtype.size()
+        } else {
+            size_of::<f32>()
+        };
+        (self.len() * size) as u64
+    }
+
     /// Number of values.
     pub(crate) fn len(&self) -> usize {
         match &self.values {

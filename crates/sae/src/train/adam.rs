@@ -46,15 +46,18 @@ impl Adam {
             let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));
             let (betas, rate) = (self.betas, rate / correction.0);
             chunks.zip(moments).for_each(|((values, gradient), (first, second))| {
-                math::simd(|| {
-                    update(
-                        values,
-                        gradient,
-                        first,
-                        second,
-                        (betas, rate, 1.0 / correction.1, factor),
-                    );
-                });
+                math::simd(
+                    #[inline(always)]
+                    || {
+                        update(
+                            values,
+                            gradient,
+                            first,
+                            second,
+                            (betas, rate, 1.0 / correction.1, factor),
+                        );
+                    },
+                );
             });
         }
         normalise(&mut params.w_dec, d_in);
@@ -98,34 +101,45 @@ fn project(decoder: &[f32], gradient: &mut [f32], d_in: usize) {
         .zip(decoder.par_chunks(d_in))
         .with_min_len(64)
         .for_each(|(gradient, row)| {
-            math::simd(|| {
-                let along = math::dot(gradient, row);
-                gradient
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(gradient, row)| *gradient -= along * row);
-            });
+            math::simd(
+                #[inline(always)]
+                || {
+                    let along = math::dot(gradient, row);
+                    gradient
+                        .iter_mut()
+                        .zip(row)
+                        .for_each(|(gradient, row)| *gradient -= along * row);
+                },
+            );
         });
 }
 
 /// Makes every row a unit vector; a row of zeros stays.
 pub(crate) fn normalise(decoder: &mut [f32], d_in: usize) {
     decoder.par_chunks_mut(d_in).with_min_len(64).for_each(|row| {
-        math::simd(|| {
-            let norm = math::square_sum(row).sqrt();
-            if norm > 0.0 {
-                for value in row.iter_mut() {
-                    *value /= norm;
+        math::simd(
+            #[inline(always)]
+            || {
+                let norm = math::square_sum(row).sqrt();
+                if norm > 0.0 {
+                    for value in row.iter_mut() {
+                        *value /= norm;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
 fn norm(gradient: &Params) -> f64 {
     let squares = gradient.tensors().into_iter().flat_map(|tensor| tensor.chunks(TASK));
     squares
-        .map(|chunk| f64::from(math::simd(|| math::square_sum(chunk))))
+        .map(|chunk| {
+            f64::from(math::simd(
+                #[inline(always)]
+                || math::square_sum(chunk),
+            ))
+        })
         .sum::<f64>()
         .sqrt()
 }

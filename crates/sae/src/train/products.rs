@@ -35,14 +35,17 @@ pub(crate) fn is_dense(latents: &SparseLatents) -> bool {
 pub(crate) fn add_decoded(latents: &SparseLatents, range: (usize, usize), params: &Params, out: &mut [f32]) {
     let d_in = params.d_in;
     out.par_chunks_mut(TASK * d_in).enumerate().for_each(|(task, out)| {
-        math::simd(|| {
-            for (at, out) in out.chunks_exact_mut(d_in).enumerate() {
-                let (index, value) = latents.row(task * TASK + at);
-                for entry in within(index, range) {
-                    add_scaled(out, value[entry], params.decoder_row(index[entry]));
+        math::simd(
+            #[inline(always)]
+            || {
+                for (at, out) in out.chunks_exact_mut(d_in).enumerate() {
+                    let (index, value) = latents.row(task * TASK + at);
+                    for entry in within(index, range) {
+                        add_scaled(out, value[entry], params.decoder_row(index[entry]));
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -69,11 +72,14 @@ pub(crate) fn value_gradient(
             let mut start = 0;
             for (upstream, &end) in upstream.iter().zip(ends) {
                 let upstream = &upstream[row * d_in..][..d_in];
-                math::simd(|| {
-                    for entry in within(index, (start, end)) {
-                        out[entry] = math::dot(upstream, params.decoder_row(index[entry]));
-                    }
-                });
+                math::simd(
+                    #[inline(always)]
+                    || {
+                        for entry in within(index, (start, end)) {
+                            out[entry] = math::dot(upstream, params.decoder_row(index[entry]));
+                        }
+                    },
+                );
                 start = end;
             }
             out
@@ -137,14 +143,17 @@ pub(crate) fn add_gradients(
         .with_min_len(TASK)
         .for_each(|(latent, ((w_dec, w_enc), b_enc))| {
             let group = ends.partition_point(|&end| end <= latent);
-            math::simd(|| {
-                for &(row, entry) in &by_latent.entries[by_latent.starts[latent]..by_latent.starts[latent + 1]] {
-                    let (row, entry) = (row as usize * d_in, entry as usize);
-                    add_scaled(w_dec, values[entry], &upstream[group][row..row + d_in]);
-                    add_scaled(w_enc, d_pre[entry], &input[row..row + d_in]);
-                    *b_enc += d_pre[entry];
-                }
-            });
+            math::simd(
+                #[inline(always)]
+                || {
+                    for &(row, entry) in &by_latent.entries[by_latent.starts[latent]..by_latent.starts[latent + 1]] {
+                        let (row, entry) = (row as usize * d_in, entry as usize);
+                        add_scaled(w_dec, values[entry], &upstream[group][row..row + d_in]);
+                        add_scaled(w_enc, d_pre[entry], &input[row..row + d_in]);
+                        *b_enc += d_pre[entry];
+                    }
+                },
+            );
         });
 }
 

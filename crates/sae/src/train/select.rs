@@ -36,16 +36,19 @@ fn by_rows(pre: &[f32], width: usize, pick: impl Fn(&[f32], &mut Vec<u32>, &mut 
 /// Pre-activations above `bar`, which is not negative.
 pub(crate) fn above(pre: &[f32], width: usize, bar: f32) -> SparseLatents {
     by_rows(pre, width, |row, index, value| {
-        math::simd(|| {
-            for (at, lanes) in row.chunks(16).enumerate() {
-                if lanes.iter().filter(|&&pre| pre > bar).count() > 0 {
-                    for (lane, &pre) in lanes.iter().enumerate().filter(|&(_, &pre)| pre > bar) {
-                        index.push((at * 16 + lane) as u32);
-                        value.push(pre);
+        math::simd(
+            #[inline(always)]
+            || {
+                for (at, lanes) in row.chunks(16).enumerate() {
+                    if lanes.iter().filter(|&&pre| pre > bar).count() > 0 {
+                        for (lane, &pre) in lanes.iter().enumerate().filter(|&(_, &pre)| pre > bar) {
+                            index.push((at * 16 + lane) as u32);
+                            value.push(pre);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
     })
 }
 

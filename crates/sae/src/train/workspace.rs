@@ -147,6 +147,11 @@ impl Workspace {
 fn square_sum(values: &[f32]) -> f64 {
     values
         .chunks(1024)
-        .map(|values| f64::from(kernels::math::simd(|| kernels::math::square_sum(values))))
+        .map(|values| {
+            f64::from(kernels::math::simd(
+                #[inline(always)]
+                || kernels::math::square_sum(values),
+            ))
+        })
         .sum()
 }

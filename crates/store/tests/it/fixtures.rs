@@ -72,6 +72,7 @@ pub(crate) fn draft(spec: Spec) -> Draft {
             count: 1,
             tokens: 0,
             flops: 2.5e9,
+            bytes: 4096,
         }],
         tokens: 1000,
         peak_rss_bytes: None,

@@ -15,7 +15,7 @@ mod text_dose;
 
 use ::sae::SparseLatents;
 use ablation::gap::Absorbed;
-use ablation::{Arm, Bench, EffectRow, Measured, score};
+use ablation::{Arm, Bench, EffectRow, Measured, Remembered, score};
 use store::Warning;
 
 use super::args::RunArgs;
@@ -104,6 +104,8 @@ pub(crate) struct Lab<'a> {
     /// The scored words, unedited and with the ceiling edit.
     pub(crate) bench: &'a Bench<'a>,
     pub(crate) profile: &'a Profile,
+    /// What the scored words have answered in this unit.
+    pub(crate) known: &'a Remembered<'a>,
     /// Text, other questions and other positions, where every arm is measured.
     pub(crate) side: Option<&'a SideStages<'a>>,
 }

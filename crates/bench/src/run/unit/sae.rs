@@ -36,7 +36,10 @@ pub(super) struct OfSae<'a> {
 impl<'a> OfSae<'a> {
     fn new(lab: Lab<'_>, sae: &'a Sae) -> anyhow::Result<Self> {
         let Lab { plan, site, stages, .. } = lab;
-        let products = |rows: usize| 2.0 * (rows * sae.d_in() * sae.d_sae()) as f64;
+        let products = |rows: usize| {
+            let flops = 2.0 * (rows * sae.d_in() * sae.d_sae()) as f64;
+            (flops, sae.encode_bytes(rows))
+        };
         let encode = |rows: usize, x: &[f32]| lab.profile.time_flops("encode", products(rows), || sae.encode(x));
         let side = lab
             .profile
@@ -95,7 +98,7 @@ fn first(ranked: &[Vec<u32>], k: usize) -> Vec<Vec<u32>> {
 }
 
 /// The unit of one SAE.
-pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) -> anyhow::Result<Unit> {
+pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, sae: &Sae, reference: &store::Record) -> anyhow::Result<Unit> {
     let Lab {
         args,
         plan,
@@ -103,22 +106,18 @@ pub(crate) fn of_sae(lab: Lab<'_>, input: &SaeInput, reference: &store::Record) 
         bench,
         ..
     } = lab;
-    let opened = lab.profile.time("read", None, || args.open.open(&input.path))?;
-    // Effects do not depend on the decoder's length, but activations and cosines are read beside
-    // each other, so norms are folded where that is legal; where it is not and they are off, the
-    // absorption shares are off by as much, and the record says so.
-    let sae = opened.fold_decoder_norms().unwrap_or(opened);
+    lab.known.forget();
     let mut unit = Unit::new(args);
     unit.summary.warnings.extend(input.warnings.iter().cloned());
-    warn_norms(&sae, input, &mut unit.summary);
-    let of = OfSae::new(lab, &sae)?;
+    warn_norms(sae, input, &mut unit.summary);
+    let of = OfSae::new(lab, sae)?;
     let letters = lab.letters_of(&site.scored_class[..site.words]);
     let test_effects = lab.profile.time("select", Some(lab.stages), || {
         single_effects(bench.readout(), &of.side, &of.scored, &letters, bench.clean())
     })?;
     let oracle = rank_by_effect(&test_effects, &site.scored_class, plan.letters.len(), sae.d_sae());
 
-    let cosine: Vec<Vec<u32>> = by_encoder_cosine(&sae, &site.directions.lr)
+    let cosine: Vec<Vec<u32>> = by_encoder_cosine(sae, &site.directions.lr)
         .into_iter()
         .map(|latent| vec![latent])
         .collect();
