@@ -3,6 +3,7 @@
 //! A [`Bench`] runs its words unedited and with the full-site edit once, and every arm against
 //! these; an effect becomes an [`EffectRow`], of which [`crate::score`] makes scores.
 
+use rayon::prelude::*;
 use sae::SparseLatents;
 use serde::{Deserialize, Serialize};
 
@@ -225,13 +226,15 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// A change fails, or the model refuses a run.
-    pub fn measure_changes(&self, arm: &str, change: impl Fn(usize, &Pair) -> Result<Vec<f64>>) -> Result<Measured> {
-        let changes = self
-            .pairs
-            .iter()
-            .enumerate()
-            .map(|(i, pair)| Ok((pair.row, change(i, pair)?)));
-        let (logits, doses) = self.run(changes)?;
+    pub fn measure_changes(
+        &self,
+        arm: &str,
+        change: impl Fn(usize, &Pair) -> Result<Vec<f64>> + Sync,
+    ) -> Result<Measured> {
+        let (logits, doses) = self.run(self.pairs.len(), |i| {
+            let pair = &self.pairs[i];
+            Ok((pair.row, change(i, pair)?))
+        })?;
         Ok(Measured {
             arm: arm.to_owned(),
             erase: vec![logits],
@@ -251,11 +254,10 @@ impl<'a> Bench<'a> {
         if editors.windows(2).all(|pair| pair[0] == pair[1]) {
             return self.erase_once(editors, latents);
         }
-        let changes = self
-            .pairs
-            .iter()
-            .map(|pair| Ok((pair.row, editors[pair.class].delta(self.subject(pair.row, latents))?)));
-        self.run(changes)
+        self.run(self.pairs.len(), |i| {
+            let pair = &self.pairs[i];
+            Ok((pair.row, editors[pair.class].delta(self.subject(pair.row, latents))?))
+        })
     }
 
     /// One editor for all letters changes a word in one way, whichever letter asks: each word is run once.
@@ -269,10 +271,9 @@ impl<'a> Bench<'a> {
             }
         }
         let (logits, doses) = match editors.first() {
-            Some(editor) => self.run(
-                rows.iter()
-                    .map(|&row| Ok((row, editor.delta(self.subject(row, latents))?))),
-            )?,
+            Some(editor) => self.run(rows.len(), |i| {
+                Ok((rows[i], editor.delta(self.subject(rows[i], latents))?))
+            })?,
             None => (Vec::new(), Vec::new()),
         };
         let of_pairs = self.pairs.iter().filter_map(|pair| place[pair.row]);
@@ -286,12 +287,12 @@ impl<'a> Bench<'a> {
             .enumerate()
             .filter_map(|(row, donor)| Some((row, (*donor)?)))
             .collect();
-        let changes = rows.iter().map(|&(row, donor)| {
+        let (logits, doses) = self.run(rows.len(), |i| {
+            let (row, donor) = rows[i];
             let both = [&editors[self.class_of[row]], &editors[self.class_of[donor]]];
             let delta = Editor::patch_delta(&both, self.subject(row, latents), self.subject(donor, latents))?;
             Ok((row, delta))
-        });
-        let (logits, doses) = self.run(changes)?;
+        })?;
         let mut out = vec![None; self.donors.len()];
         for ((row, _), patched) in rows.iter().zip(logits.into_iter().zip(doses)) {
             out[*row] = Some(patched);
@@ -299,21 +300,30 @@ impl<'a> Bench<'a> {
         Ok(out)
     }
 
-    /// Runs edited vectors; a change of exactly zero keeps the unedited logits, so that doing
-    /// nothing has exactly no effect and costs nothing.
-    fn run(&self, changes: impl Iterator<Item = Result<(usize, Vec<f64>)>>) -> Result<(Vec<LetterLogits>, Vec<f32>)> {
-        let (mut out, mut doses) = (Vec::new(), Vec::new());
-        let (mut rows, mut slots, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
-        for change in changes {
-            let (row, delta) = change?;
+    /// Runs `n` edited vectors; a change of exactly zero keeps the unedited logits, so that doing
+    /// nothing has exactly no effect and costs nothing. `change(i)`: a row, and what is added to its vector.
+    fn run(
+        &self,
+        n: usize,
+        change: impl Fn(usize) -> Result<(usize, Vec<f64>)> + Sync,
+    ) -> Result<(Vec<LetterLogits>, Vec<f32>)> {
+        let edited = |i: usize| -> Result<(usize, f32, Option<Vec<f32>>)> {
+            let (row, delta) = change(i)?;
             let x = self.readout.site(row);
             let length = norm(&delta);
             let size = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
-            doses.push((length / size.max(1e-30)) as f32);
-            if length > 0.0 {
+            let dose = (length / size.max(1e-30)) as f32;
+            let vector = || x.iter().zip(&delta).map(|(&x, d)| (f64::from(x) + d) as f32).collect();
+            Ok((row, dose, (length > 0.0).then(vector)))
+        };
+        let (mut out, mut doses) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let (mut rows, mut slots, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, dose, vector) in (0..n).into_par_iter().map(edited).collect::<Result<Vec<_>>>()? {
+            doses.push(dose);
+            if let Some(vector) = vector {
                 slots.push(out.len());
                 rows.push(row);
-                vectors.extend(x.iter().zip(&delta).map(|(&x, d)| (f64::from(x) + d) as f32));
+                vectors.extend(vector);
             }
             out.push(self.clean.get(row).copied().unwrap_or([0.0; 26]));
         }

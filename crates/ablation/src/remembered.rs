@@ -9,6 +9,8 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
+
 use crate::effects::LetterLogits;
 use crate::error::Result;
 use crate::readout::Readout;
@@ -80,11 +82,8 @@ impl Readout for Remembered<'_> {
         if d == 0 || vectors.len() != rows.len() * d {
             return self.inner.edited_logits(rows, vectors);
         }
-        let keys: Vec<[u64; 2]> = rows
-            .iter()
-            .zip(vectors.chunks_exact(d))
-            .map(|(&row, v)| key(row, v))
-            .collect();
+        let pairs = rows.par_iter().zip(vectors.par_chunks_exact(d));
+        let keys: Vec<[u64; 2]> = pairs.map(|(&row, vector)| key(row, vector)).collect();
         let mut known = self.known();
         // What is asked for the first time, at its first place.
         let (mut new, mut new_rows, mut new_vectors) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,7 +1,10 @@
 //! Which latents stand for a letter: four rules, all on train words except the labelled oracle.
 
+use std::ops::Range;
+
 use linear_probe::latent::best_thresholds;
 use linear_probe::{Labels, LogisticProbe};
+use rayon::prelude::*;
 use sae::{Sae, SparseLatents};
 
 use crate::arms::SaeSide;
@@ -17,17 +20,18 @@ pub fn encoder_cosines(sae: &Sae, probe: &LogisticProbe) -> Vec<Vec<f64>> {
     let mut dots = vec![vec![0.0f64; width]; classes];
     let mut squares = vec![0.0f64; width];
     sae.visit_encoder(|latents, block| {
-        for (i, row) in block.chunks_exact(latents.len()).enumerate() {
+        for row in block.chunks_exact(latents.len()) {
             for (square, &v) in squares[latents.clone()].iter_mut().zip(row) {
                 *square += f64::from(v) * f64::from(v);
             }
-            for (class, dots) in dots.iter_mut().enumerate() {
-                let p = probe.direction(class)[i];
+        }
+        dots.par_iter_mut().enumerate().for_each(|(class, dots)| {
+            for (&p, row) in probe.direction(class).iter().zip(block.chunks_exact(latents.len())) {
                 for (dot, &v) in dots[latents.clone()].iter_mut().zip(row) {
                     *dot += p * f64::from(v);
                 }
             }
-        }
+        });
     });
     for (class, dots) in dots.iter_mut().enumerate() {
         let length = crate::editor::norm(probe.direction(class));
@@ -70,31 +74,49 @@ pub struct LatentProbe {
 pub fn by_sparse_probe(latents: &SparseLatents, train: &Labelled) -> Result<Vec<LatentProbe>> {
     let labels = Labels::new(&train.y, train.classes)?;
     let columns = latents.columns();
-    let mut best = vec![
-        LatentProbe {
-            latent: 0,
-            threshold: 0.0,
-            f1: -1.0
-        };
-        train.classes
-    ];
-    for latent in 0..columns.width() {
-        let (rows, values) = columns.latent(latent);
-        let entries: Vec<(usize, f32)> = rows.iter().map(|&r| r as usize).zip(values.iter().copied()).collect();
-        for (best, score) in best.iter_mut().zip(best_thresholds(&entries, &labels)?) {
-            if let Some(score) = score
-                && score.best.f1() > best.f1
-            {
-                *best = LatentProbe {
-                    latent: latent as u32,
-                    threshold: score.threshold,
-                    f1: score.best.f1(),
-                };
+    let none = LatentProbe {
+        latent: 0,
+        threshold: 0.0,
+        f1: -1.0,
+    };
+    let of_some = |latents: Range<usize>| -> Result<Vec<LatentProbe>> {
+        let mut best = vec![none; train.classes];
+        for latent in latents {
+            let (rows, values) = columns.latent(latent);
+            let entries: Vec<(usize, f32)> = rows.iter().map(|&r| r as usize).zip(values.iter().copied()).collect();
+            for (best, score) in best.iter_mut().zip(best_thresholds(&entries, &labels)?) {
+                if let Some(score) = score
+                    && score.best.f1() > best.f1
+                {
+                    *best = LatentProbe {
+                        latent: latent as u32,
+                        threshold: score.threshold,
+                        f1: score.best.f1(),
+                    };
+                }
+            }
+        }
+        Ok(best)
+    };
+    let width = columns.width();
+    let starts: Vec<usize> = (0..width).step_by(LATENTS_AT_ONCE).collect();
+    let parts = starts
+        .into_par_iter()
+        .map(|start| of_some(start..width.min(start + LATENTS_AT_ONCE)));
+    // Of equals the first latent, as in one walk over all of them.
+    let mut best = vec![none; train.classes];
+    for part in parts.collect::<Result<Vec<_>>>()? {
+        for (best, other) in best.iter_mut().zip(part) {
+            if other.f1 > best.f1 {
+                *best = other;
             }
         }
     }
     Ok(best)
 }
+
+/// Latents of one task of [`by_sparse_probe`].
+const LATENTS_AT_ONCE: usize = 64;
 
 /// What a latent's activation is multiplied by, beside its decoder row, in its contribution to the
 /// vector: 1, or what undoes the input normalisation of that row.
