@@ -345,6 +345,10 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// As [`Stage::edited_logits`].
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method alone is not general enough over the suffix's lifetime"
+    )]
     pub fn edited_last(&self, capture: &Capture, rows: &[usize], vectors: &[f32]) -> Result<Vec<f32>> {
         let edit = Edit::at_word(capture, rows, vectors);
         self.edited(edit, capture.d, |run| run.last())

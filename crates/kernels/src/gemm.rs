@@ -99,10 +99,6 @@ fn least_rows(k: usize, n: usize, along_k: bool) -> usize {
 ///
 /// # Panics
 /// When a matrix does not lie inside its slice: a bug in the caller, never a property of input.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a slice and its layout travel as one value"
-)]
 pub fn gemm_f32(
     (m, k, n): (usize, usize, usize),
     a: (&[f32], Layout),
@@ -159,6 +155,10 @@ pub fn gemm_f32(
 }
 
 /// The call of the kernel; all three matrices lie inside their slices.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a slice and its layout travel as one value"
+)]
 fn multiply(
     (m, k, n): (usize, usize, usize),
     a: (&[f32], Layout),

@@ -146,19 +146,14 @@ impl Transformer {
     /// # Errors
     /// The checkpoint cannot be read.
     pub fn differentiable(&self) -> Result<PlainModel> {
-        match &self.engine {
-            Some(engine) => Ok(PlainModel::sharing(
-                &self.config,
-                engine.blocks(),
-                Arc::clone(&self.weights),
-                engine.device().burn().clone().autodiff(),
-            )),
-            None => {
-                let params = ParamSet::read(&self.config, self.weights.checkpoint())?;
-                let device = ComputeDevice::flex().burn().clone().autodiff();
-                PlainModel::new(&self.config, &params, &device, false)
-            }
+        if let Some(engine) = &self.engine {
+            let device = engine.device().burn().clone().autodiff();
+            let weights = Arc::clone(&self.weights);
+            return Ok(PlainModel::sharing(&self.config, engine.blocks(), weights, device));
         }
+        let params = ParamSet::read(&self.config, self.weights.checkpoint())?;
+        let device = ComputeDevice::flex().burn().clone().autodiff();
+        PlainModel::new(&self.config, &params, &device, false)
     }
 
     /// The architecture.

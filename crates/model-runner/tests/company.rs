@@ -1,8 +1,6 @@
 //! What runs beside a prompt, and how many positions run at once, change no bit of its stream: so batches may be cut by memory, and
 //! answers may be kept.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::PathBuf;
 
 use model_runner::{Budget, Keep, PrefixCache, PromptGroup, Residency, Transformer};

@@ -39,6 +39,7 @@ pub struct PlainModel {
 }
 
 /// Embedding and unembedding.
+#[expect(clippy::large_enum_variant, reason = "a model has one of these")]
 enum Ends {
     /// Tensors of the device, leaves like all other parameters.
     Leaves {

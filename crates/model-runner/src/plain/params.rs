@@ -200,7 +200,9 @@ impl Source<'_> {
             Self::Checkpoint { checkpoint, device, .. } => {
                 let mut values = checkpoint.get(name)?.to_f32()?;
                 if plus_one {
-                    values.iter_mut().for_each(|value| *value += 1.0);
+                    for value in &mut values {
+                        *value += 1.0;
+                    }
                 }
                 let len = values.len();
                 Ok(Tensor::from_data(TensorData::new(values, [len]), *device))
