@@ -1,5 +1,8 @@
 # Recipes of Vernier. `just` alone lists them.
 
+# The packages' features for GPUs; the same set as in `.ci/run`, so that builds are shared.
+wgpu := "model-runner/wgpu,ablation/wgpu,bench/wgpu,vernier-benches/wgpu"
+
 # List the recipes.
 default:
     @just --list --unsorted
@@ -52,6 +55,15 @@ check:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo test --workspace
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Lints and the tests of passes with the feature `wgpu`, on the first adapter. `.ci/run` leaves out the lints: they compile burn a third time.
+wgpu:
+    cargo clippy --workspace --all-targets --features {{ wgpu }} -- -D warnings
+    VERNIER_TEST_DEVICE=wgpu cargo test --workspace --features {{ wgpu }}
+
+# The reference tools and Vernier side by side, in a virtual environment at DIR.
+peers dir:
+    benches/peers/run.py --venv {{ dir }}
 
 # Measure speed; results with machine and date belong in `benches/README.md`.
 criterion:
