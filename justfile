@@ -1,6 +1,6 @@
 # Recipes of Vernier. `just` alone lists them.
 
-# The packages' features for GPUs; the same set as in `.ci/run`, so that builds are shared.
+# The packages' features for GPUs; the same set as in `.ci/device`, so that builds are shared.
 wgpu := "model-runner/wgpu,ablation/wgpu,bench/wgpu,vernier-benches/wgpu"
 
 # List the recipes.
@@ -56,7 +56,7 @@ check:
     cargo test --workspace
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# Lints and the tests of passes with the feature `wgpu`, on the first adapter. `.ci/run` leaves out the lints: they compile burn a third time.
+# Lints and the tests of passes with the feature `wgpu`, on the first adapter. `.ci/device` is the part of it for CI.
 wgpu:
     cargo clippy --workspace --all-targets --features {{ wgpu }} -- -D warnings
     VERNIER_TEST_DEVICE=wgpu cargo test --workspace --features {{ wgpu }}
